@@ -1,0 +1,268 @@
+"""The judgement of one login: values in, one decision out (docs/adr/0003-judging-a-login.md says why in this order).
+
+Pure and total: it never raises, reads no clock and hashes no password. When a password has to be looked at it says
+so; the caller hashes it off the event loop and asks again with the answer in the evidence. A refusal burns nothing.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.core.login import Attempt
+from gateway.core.reason import Reason
+from gateway.policy import lockout, totp
+from gateway.policy.rules import Counted, OnDuplicate, Policy, Reuse, SecondFactor
+from gateway.policy.snapshot import (
+    BurnStep,
+    Change,
+    Device,
+    EndSession,
+    Failures,
+    LiveSession,
+    Method,
+    OpenSession,
+    SetAddress,
+    SetFailures,
+    Snapshot,
+    User,
+)
+
+LOCAL = frozenset({Method.PASSWORD, Method.PASSWORD_TOTP})
+"""The methods whose password the gateway itself checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the caller worked out: the keyed digest of user, password and code (BY-3), a fresh session id, and, once
+    it has looked, whether the password is right.
+    """
+
+    digest: bytes
+    session: str
+    password: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedPassword:
+    """Nothing speaks against the login so far: check the password, slowly, and ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Everything is right, but older sessions of the same stream are live: order them to end, wait until they have,
+    and ask again. Two sessions are never open on one stream, or the older one's last numbers would be lost (BY-5).
+    """
+
+    changes: tuple[EndSession, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Yes, if `changes` can be applied, all of them in one transaction."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """No. `retry_after` is in whole seconds, 0 where the peer is told none. `drift` (steps) is for the log: a code
+    that was recognised as old or as from the future, which tells a wrong clock from a wrong key.
+    """
+
+    reason: Reason
+    retry_after: int = 0
+    changes: tuple[Change, ...] = ()
+    drift: int | None = None
+
+
+Decision = NeedPassword | TakeOver | Admit | Deny
+
+
+def decide(policy: Policy, snapshot: Snapshot, attempt: Attempt, evidence: Evidence, now: float) -> Decision:
+    """Judge `attempt` on what `snapshot` knows. `now` is wall seconds, for locks and records; the code is judged at
+    `attempt.arrived.wall` (BY-4).
+    """
+    if lockout.address_left(snapshot.address, policy.lockout, now):
+        return Deny(Reason.ADDRESS_BLOCKED)
+    if snapshot.user is None:
+        return Deny(Reason.UNKNOWN_USER, changes=_spent(policy, snapshot, now))
+    return _Case(policy, snapshot, attempt, evidence, now, snapshot.user).decide()
+
+
+def code_demanded(policy: Policy, user: User, devices: tuple[Device, ...]) -> bool:
+    """Say whether this user must present a code (M7-3, CQ-4, SF-4, HK-8)."""
+    if user.method is Method.EXTERNAL:
+        return False
+    if user.method is not Method.PASSWORD and any(device.confirmed for device in devices):
+        return True
+    if SecondFactor.MANDATORY not in (policy.second_factor, user.second_factor):
+        return False
+    own_choice = user.method is Method.PASSWORD or user.second_factor is SecondFactor.OPTIONAL
+    return not (policy.exemptions and own_choice)
+
+
+def password_expired(policy: Policy, user: User, now: float) -> bool:
+    """Say whether a locally checked password is older than the policy allows (HK-4, M7-14, TW-6)."""
+    limit = policy.password.max_age
+    return user.method in LOCAL and limit > 0 and now - user.password_changed > limit
+
+
+def _spent(policy: Policy, snapshot: Snapshot, now: float) -> tuple[Change, ...]:
+    return (SetAddress(lockout.address_failed(snapshot.address, policy.lockout, now)),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One known user's login. Each question answers with a Deny, or None to go on; the order is `decide`'s."""
+
+    policy: Policy
+    snapshot: Snapshot
+    attempt: Attempt
+    evidence: Evidence
+    now: float
+    user: User
+
+    def decide(self) -> Decision:
+        refusal = self._stranger() or self._shut()
+        if refusal:
+            return refusal
+        if not code_demanded(self.policy, self.user, self.snapshot.devices):
+            return self._password() or self._account() or self._admit(None)
+        if not self._devices:
+            # The peer is told that it has to enrol (CQ-2), so it proves its password first where we can tell.
+            return self._password() or Deny(Reason.NOT_ENROLLED)
+        found = self._find()
+        if isinstance(found, Deny):
+            return self._wrong_code(found)
+        return self._password() or self._account() or self._admit(found)
+
+    # ── who is it? ──
+
+    def _stranger(self) -> Deny | None:
+        login, origin, user = self.attempt.login, self.attempt.origin, self.user
+        bound = (
+            login.process in user.processes
+            and (not user.certificates or origin.certificate in user.certificates)
+            and (not user.routes or self.attempt.route in user.routes)
+        )
+        # Not the user's own failure: somebody else's CompID must not lock an account (BY-3).
+        return None if bound else Deny(Reason.NOT_BOUND, changes=_spent(self.policy, self.snapshot, self.now))
+
+    def _shut(self) -> Deny | None:
+        user, failures, rules = self.user, self._failures, self.policy.lockout
+        early = user.valid_from is not None and self.now < user.valid_from
+        late = user.valid_until is not None and self.now >= user.valid_until
+        if not user.enabled or early or late:
+            return self._deny(Reason.DISABLED)
+        # A further attempt never extends a lock: it changes nothing.
+        if lockout.lock_left(failures, self.now):
+            return self._deny(Reason.LOCKED)
+        if lockout.backoff_left(failures, rules, self.now):
+            return self._deny(Reason.BACKED_OFF)
+        if lockout.repeated(failures, self.evidence.digest):
+            return self._deny(Reason.REPEATED)
+        return None
+
+    # ── the code ──
+
+    @property
+    def _devices(self) -> tuple[Device, ...]:
+        return tuple(device for device in self.snapshot.devices if device.confirmed)
+
+    def _find(self) -> totp.Match | Deny:
+        """Return the accepted match, or the true reason why there is none."""
+        code = self.attempt.login.code
+        if not code:
+            return Deny(Reason.MISSING_CODE)
+        at = self.attempt.arrived.wall
+        window = self.policy.totp.window
+        accepted = [f for one in self._devices if (f := totp.recognise(one, code, at, back=window, ahead=0))]
+        # Why it was wrong is looked for only then: twenty more codes cost as much as the rest of a judgement.
+        known = accepted or [found for one in self._devices if (found := totp.recognise(one, code, at))]
+        fresh = next((found for found in accepted if self._fresh(found)), None)
+        if fresh:
+            return fresh
+        if accepted:
+            return Deny(Reason.REPLAYED_CODE, drift=accepted[0].drift)
+        nearest = min((found.drift for found in known), key=abs, default=None)
+        stale = nearest is not None and nearest < 0
+        return Deny(Reason.STALE_CODE if stale else Reason.BAD_CODE, drift=nearest)
+
+    def _fresh(self, found: totp.Match) -> bool:
+        if found.step not in found.device.burnt:
+            return True
+        return self.policy.totp.reuse is Reuse.WITHIN_STEP and found.drift == 0
+
+    def _wrong_code(self, found: Deny) -> Decision:
+        """A wrong code ends it; but where only passwords count (M7-11, 6.15), a wrong password must still be counted."""
+        if Counted.CODE not in self.policy.lockout.counts and self.user.method in LOCAL:
+            return self._password() or self._fail(found.reason, Counted.CODE, found.drift)
+        return self._fail(found.reason, Counted.CODE, found.drift)
+
+    # ── the password and the account behind it ──
+
+    def _password(self) -> NeedPassword | Deny | None:
+        if self.user.method not in LOCAL:
+            return None
+        if not self.attempt.login.password:
+            return self._fail(Reason.BAD_PASSWORD, Counted.PASSWORD)
+        if self.evidence.password is None:
+            return NeedPassword()
+        return None if self.evidence.password else self._fail(Reason.BAD_PASSWORD, Counted.PASSWORD)
+
+    def _account(self) -> Deny | None:
+        if self.user.must_change or password_expired(self.policy, self.user, self.now):
+            return Deny(Reason.MUST_CHANGE_PASSWORD)
+        rules = self.policy.sessions
+        same = self._same_stream()
+        if same and rules.on_duplicate is OnDuplicate.REFUSE:
+            return Deny(Reason.ALREADY_LOGGED_IN)
+        if len(self.snapshot.sessions) - len(same) >= rules.max_per_user:
+            return Deny(Reason.TOO_MANY_SESSIONS)
+        return None
+
+    def _same_stream(self) -> tuple[LiveSession, ...]:
+        if not self.attempt.login.stream:
+            return ()
+        key = self.snapshot.memory.key
+        return tuple(session for session in self.snapshot.sessions if session.stream == key)
+
+    # ── the answer ──
+
+    def _admit(self, found: totp.Match | None) -> TakeOver | Admit:
+        older = self._same_stream()
+        if older:
+            return TakeOver(tuple(EndSession(session.id, Reason.REPLACED) for session in older))
+        return Admit(tuple(self._admission(found)))
+
+    def _admission(self, found: totp.Match | None) -> Iterator[Change]:
+        # Where the engine checks the password, only its good answer ends a row of failures (Authority.started).
+        if self.user.method in LOCAL and self.snapshot.failures != Failures():
+            yield SetFailures(Failures())
+        if found:
+            yield BurnStep(found.device.id, found.step, once=self.policy.totp.reuse is Reuse.NEVER)
+        yield OpenSession(self.evidence.session, self.policy.sessions.idle, self.policy.sessions.lifetime)
+
+    def _fail(self, reason: Reason, kind: Counted, drift: int | None = None) -> Deny:
+        """Refuse and charge: always the address, and the account where the policy counts this kind."""
+        rules, digest = self.policy.lockout, self.evidence.digest
+        if kind in rules.counts:
+            failures = lockout.failed(self._failures, rules, digest, self.now)
+        else:
+            failures = lockout.noted(self._failures, digest, self.now)
+        changes = (*_spent(self.policy, self.snapshot, self.now), SetFailures(failures))
+        return Deny(reason, self._wait(failures), changes, drift)
+
+    def _deny(self, reason: Reason) -> Deny:
+        return Deny(reason, self._wait(self._failures))
+
+    @property
+    def _failures(self) -> Failures:
+        return lockout.current(self.snapshot.failures, self.policy.lockout, self.now)
+
+    def _wait(self, failures: Failures) -> int:
+        """Return when to try again: one number whatever was wrong, never before the next code (BY-3)."""
+        lock = lockout.lock_left(failures, self.now)
+        pause = lockout.backoff_left(failures, self.policy.lockout, self.now)
+        wait = max(0.0 if math.isinf(lock) else lock, pause)
+        return max(math.ceil(wait), totp.until_next_step(self._devices, self.now))

@@ -1,0 +1,145 @@
+"""What is known about a user when a login is judged, and the changes a judgement makes: values only."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.core.login import Memory
+from gateway.core.reason import Reason
+from gateway.core.secret import Secret
+from gateway.policy.rules import SecondFactor
+
+
+class Method(Enum):
+    """CQ-4: how a user proves who it is, and who checks the password."""
+
+    PASSWORD = "password"  # noqa: S105 - a method
+    PASSWORD_TOTP = "password+totp"  # noqa: S105 - a method
+    UPSTREAM_TOTP = "upstream+totp"
+    """The engine checks the password (it passes on); the gateway checks the code."""
+    EXTERNAL = "external"
+    """The engine checks everything; the gateway keeps session, binding, idle and lock rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`process`, `certificate`, `route` bindings: what this user may present; an empty `certificates` demands none,
+    an empty `processes` lets nobody in (fail closed), an empty `routes` allows every route.
+    """
+
+    id: str
+    name: str
+    organisation: str = ""
+    enabled: bool = True
+    method: Method = Method.PASSWORD_TOTP
+    second_factor: SecondFactor | None = None
+    valid_from: float | None = None
+    valid_until: float | None = None
+    must_change: bool = False
+    password_hash: str = field(default="", repr=False)
+    password_changed: float = 0.0
+    processes: frozenset[str] = frozenset()
+    certificates: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One authenticator. `algorithm` is SHA1, SHA256 or SHA512, `period` seconds; `burnt` are the steps used lately."""
+
+    id: str
+    key: Secret
+    algorithm: str = "SHA1"
+    digits: int = 6
+    period: int = 30
+    confirmed: bool = True
+    burnt: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Failed attempts in a row. `digests` are keyed hashes of the credentials already counted (BY-3).
+
+    `locked_until` is wall seconds; `revoked` holds until an administrator unlocks.
+    """
+
+    count: int = 0
+    last: float = 0.0
+    locked_until: float = 0.0
+    revoked: bool = False
+    digests: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFailures:
+    """Failures from one address (IPv6: one /64) since `since`, wall seconds."""
+
+    count: int = 0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session whose lease has not run out."""
+
+    id: str
+    stream: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything `decide` looks at, read at one moment. `revision` guards the transaction that applies its changes."""
+
+    user: User | None = None
+    devices: tuple[Device, ...] = ()
+    failures: Failures = Failures()
+    address: AddressFailures = AddressFailures()
+    sessions: tuple[LiveSession, ...] = ()
+    memory: Memory = field(default_factory=lambda: Memory(""))
+    revision: int = 0
+
+
+# ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SetFailures:
+    """Replace the failure record of the user (and of the source, where the scope says so)."""
+
+    failures: Failures
+
+
+@dataclass(frozen=True, slots=True)
+class SetAddress:
+    """Replace the failure record of the address."""
+
+    address: AddressFailures
+
+
+@dataclass(frozen=True, slots=True)
+class BurnStep:
+    """Make a code unusable: unique (device, step) across all nodes; `once` False lets the step be burnt again (M7-9)."""
+
+    device: str
+    step: int
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Take a place for a session: its lease starts and its stream's memory is open."""
+
+    id: str
+    idle: float
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """Order a live session to end before the new one opens (takeover)."""
+
+    id: str
+    reason: Reason
+
+
+Change = SetFailures | SetAddress | BurnStep | OpenSession | EndSession
