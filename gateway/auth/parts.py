@@ -1,0 +1,60 @@
+"""What the use-cases are given: ports, rules, clock and an observer. Values and protocols only, no behaviour."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.auth.passwords import Passwords
+from gateway.core.login import Attempt, Moment
+from gateway.core.reason import Reason
+from gateway.policy.rules import Policy
+from gateway.policy.snapshot import User
+from gateway.store.ports import LoginStore
+
+Clock = Callable[[], Moment]
+PolicyOf = Callable[[User | None], Policy]
+"""Which policy a user is judged by; None is a name nobody has."""
+
+
+class Digest(Protocol):
+    """A keyed hash that only tells whether the same came again (`Vault.credential_digest`)."""
+
+    def __call__(self, *parts: bytes) -> bytes:
+        """Return the digest of the parts."""
+
+
+class Observer(Protocol):
+    """Who is told what the authority did. Must neither raise nor block; it never sees a secret."""
+
+    def decided(self, attempt: Attempt, reason: Reason | None, took: float, drift: int | None) -> None:
+        """A login was judged: the true reason (None: admitted), seconds since arrival, steps the code was off.
+
+        `attempt` comes without password and code.
+        """
+
+    def failed(self, call: str, error: BaseException) -> None:
+        """Something of our own failed, so the answer was no."""
+
+
+class Silent:
+    """An observer that looks away."""
+
+    def decided(self, attempt: Attempt, reason: Reason | None, took: float, drift: int | None) -> None:
+        """Look away."""
+
+    def failed(self, call: str, error: BaseException) -> None:
+        """Look away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`store`, `policy_of`, `clock`: where users, rules and time come from; `sleep` is the clock's other half."""
+
+    store: LoginStore
+    passwords: Passwords
+    policy_of: PolicyOf
+    digest: Digest
+    clock: Clock
+    observer: Observer = field(default_factory=Silent)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -1,0 +1,132 @@
+"""Passwords: argon2id off the event loop (TW-11), and the rules a new one must keep (TW-6, TW-7).
+
+Hashing is slow by design, so it runs in threads (argon2 lets go of the interpreter) with a bound on what may wait:
+a flood of logins ends in refusals, never in a queue without end. Nothing here knows users or failures.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from gateway.core.secret import Secret
+from gateway.policy.rules import PasswordRules
+
+T = TypeVar("T")
+
+LONGEST = 1024
+"""Bytes of a password that are looked at: a longer one is nobody's, and nobody may make us hash a megabyte."""
+
+
+class Busy(Exception):  # noqa: N818 - a state, not a mistake
+    """As many hashes wait as may wait; try again later."""
+
+
+class WeakPassword(ValueError):  # noqa: N818 - reads as what it says
+    """A new password that breaks the rules; `faults` are all of them, in words for its owner."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"the password {'; it '.join(faults)}")
+
+
+class Passwords:
+    """A bounded pool of hashing threads. Invariant: at most `workers` hashes run and `queue` wait at any moment.
+
+    `time_cost` passes over `memory_cost` KiB in `parallelism` lanes; the defaults are RFC 9106 §4's second choice with
+    fewer passes (OWASP's m=19456, t=2, p=1), as the floor of a login's cost is paid on the trading path.
+    """
+
+    def __init__(
+        self,
+        *,
+        time_cost: int = 2,
+        memory_cost: int = 19456,
+        parallelism: int = 1,
+        workers: int = 0,
+        queue: int = 256,
+    ) -> None:
+        workers = workers or os.cpu_count() or 1
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
+        self._places = threading.BoundedSemaphore(workers + queue)
+        self._pool = ThreadPoolExecutor(workers, "argon2")
+        # Work for a user without a password costs the same as for one with a wrong one.
+        self._decoy = self._hasher.hash(secrets.token_bytes(16))
+
+    async def verify(self, password: Secret, hashed: str) -> bool:
+        """Say whether `password` is the one behind `hashed`; "" is nobody's, at the same cost. Raises Busy."""
+        return await self._run(lambda: self._matches(password, hashed or self._decoy) and bool(hashed))
+
+    async def hash(self, password: Secret) -> str:
+        """Return the argon2id hash of a password, PHC string format. Raises Busy."""
+        return await self._run(lambda: self._hasher.hash(password.reveal()))
+
+    async def known(self, password: Secret, hashes: Sequence[str]) -> bool:
+        """Say whether the password is behind one of these (TW-7). Raises Busy."""
+        for hashed in hashes:
+            if await self.verify(password, hashed):
+                return True
+        return False
+
+    def needs_rehash(self, hashed: str) -> bool:
+        """Say whether a stored hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(hashed)
+
+    def close(self) -> None:
+        """Stop the threads; what runs is finished, what waits is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _matches(self, password: Secret, hashed: str) -> bool:
+        typed = password.reveal()
+        if len(typed) > LONGEST:
+            return False
+        try:
+            return self._hasher.verify(hashed, typed)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise Busy("too many passwords wait to be hashed")
+        try:
+            future: Future[T] = self._pool.submit(work)
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+
+def faults_in(rules: PasswordRules, password: Secret, name: str) -> list[str]:
+    """Return every rule that a new password of the user `name` breaks, in words for its owner; [] where it is good."""
+    try:
+        text = password.reveal().decode()
+    except UnicodeDecodeError:
+        return ["is not UTF-8 text"]
+    faults = []
+    if len(text) < rules.min_length:
+        faults.append(f"has fewer than {rules.min_length} characters")
+    if len(password.reveal()) > LONGEST:
+        faults.append(f"has more than {LONGEST} bytes")
+    if any(ord(each) < 32 for each in text):  # noqa: PLR2004 - the control characters; SOH ends a FIX field
+        faults.append("has a control character")
+    if classes_in(text) < rules.min_classes:
+        faults.append(f"has fewer than {rules.min_classes} of: lower case, upper case, digits, others")
+    if name and name.casefold() in text.casefold():
+        faults.append("contains the user's name")
+    return faults
+
+
+def classes_in(text: str) -> int:
+    """Return how many of lower case, upper case, digits and other characters occur (TW-6)."""
+    kinds = {
+        "lower" if each.islower() else "upper" if each.isupper() else "digit" if each.isdigit() else "other"
+        for each in text
+    }
+    return len(kinds)

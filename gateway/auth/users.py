@@ -1,0 +1,143 @@
+"""Administering users and authenticators, for command line and portal: the policy's rules, then the store. Prints nothing.
+
+A password is judged by the policy before it is hashed; a key is made here, handed out once and kept only sealed.
+"""
+
+import base64
+import secrets
+from dataclasses import dataclass, replace
+
+import pyotp
+
+from gateway.auth.passwords import Passwords, WeakPassword, faults_in
+from gateway.core.authority import Order
+from gateway.core.reason import Reason
+from gateway.core.secret import Secret
+from gateway.policy import totp
+from gateway.policy.rules import Policy
+from gateway.policy.snapshot import Device, User
+from gateway.store.errors import NotFound
+from gateway.store.ports import Account, Actor, SessionRow
+from gateway.store.store import Store
+
+ISSUER = "Login-session gateway"
+KEY_BYTES = {"SHA1": 20, "SHA256": 32, "SHA512": 64}
+"""RFC 6238 §5.1: a key as long as the hash's output."""
+PAGE = 1000
+
+
+class WrongCode(Exception):  # noqa: N818 - what happened
+    """The code is not one of the authenticator's, so the authenticator is not confirmed."""
+
+
+class WrongPassword(Exception):  # noqa: N818 - what happened
+    """The current password, asked for before a change of credentials (M7-4), is not the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A new authenticator. `uri` and `secret` (base32) hold its key: show them once, keep neither."""
+
+    device: str
+    uri: Secret
+    secret: Secret
+    confirmed: bool
+
+
+class People:
+    """Users and authenticators under one policy. Every act names its actor, who goes into the audit record."""
+
+    def __init__(self, store: Store, policy: Policy, passwords: Passwords) -> None:
+        self._store = store
+        self._policy = policy
+        self._passwords = passwords
+
+    async def everybody(self) -> list[Account]:
+        """Return all users by name."""
+        found: list[Account] = []
+        while page := await self._store.users.list(found[-1].user.name if found else "", PAGE):
+            found += page
+        return found
+
+    async def add(self, user: User, password: Secret | None, by: Actor) -> Account:
+        """Add a user; one without a process may present its own name as one. Raises WeakPassword, AlreadyExists, and
+        ValueError for a name no engine can hold.
+        """
+        user = replace(user, processes=user.processes or frozenset({user.name}))
+        if password is not None:
+            self._judge(password, user.name, [])
+            hashed = await self._passwords.hash(password)
+            user = replace(user, password_hash=hashed, password_changed=by.wall)
+        return await self._store.users.add(user, by)
+
+    async def set_password(self, name: str, password: Secret, by: Actor, *, must_change: bool) -> None:
+        """Set somebody's password and end the user's sessions. Raises WeakPassword (TW-6, TW-7), NotFound."""
+        used = await self._used(name, password)
+        self._judge(password, name, used)
+        hashed = await self._passwords.hash(password)
+        await self._store.users.set_password(name, hashed, by, must_change=must_change, end_sessions=True)
+
+    async def change_password(self, name: str, current: Secret, new: Secret, by: Actor) -> None:
+        """Change one's own password. Raises WrongPassword, WeakPassword (TW-6 minimum age, too), NotFound."""
+        user = (await self._store.users.show(name)).user
+        if not await self._passwords.verify(current, user.password_hash):
+            raise WrongPassword("the current password is wrong")
+        faults = await self._used(name, new)
+        if not user.must_change and by.wall - user.password_changed < self._policy.password.min_age:
+            faults.append("follows too soon on the last one")
+        self._judge(new, name, faults)
+        hashed = await self._passwords.hash(new)
+        await self._store.users.set_password(name, hashed, by, must_change=False, end_sessions=True)
+
+    async def _used(self, name: str, password: Secret) -> list[str]:
+        history = await self._store.users.history(name, max(self._policy.password.history, 1))
+        return ["is one of the last ones"] if await self._passwords.known(password, history) else []
+
+    def _judge(self, password: Secret, name: str, faults: list[str]) -> None:
+        faults = [*faults_in(self._policy.password, password, name), *faults]
+        if faults:
+            raise WeakPassword(faults)
+
+    async def set_enabled(self, name: str, by: Actor, *, enabled: bool) -> None:
+        """Enable or disable a user; disabling ends its sessions. Raises NotFound, Conflict."""
+        account = await self._store.users.show(name)
+        await self._store.users.change(replace(account.user, enabled=enabled), account.revision, by)
+
+    async def unlock(self, name: str, by: Actor) -> None:
+        """Forget failures and locks (TW-5). Raises NotFound."""
+        await self._store.users.unlock(name, by)
+
+    async def enroll(self, name: str, device: Device, label: str, by: Actor) -> Enrolment:
+        """Make an authenticator with the hash, digits and period of `device` and a new key. Raises NotFound, Conflict (SF-6)."""
+        key = secrets.token_bytes(KEY_BYTES[device.algorithm])
+        most = self._policy.totp.max_devices
+        made = await self._store.devices.add(name, replace(device, key=Secret(key)), label, by, at_most=most)
+        text = base64.b32encode(key).decode().rstrip("=")
+        generator = pyotp.TOTP(text, digits=device.digits, digest=totp.HASHES[device.algorithm], interval=device.period)
+        uri = generator.provisioning_uri(name=name, issuer_name=ISSUER)
+        return Enrolment(made.id, Secret(uri), Secret(text), made.confirmed)
+
+    async def confirm(self, name: str, device_id: str, code: Secret, by: Actor) -> None:
+        """Make an authenticator count, once a code of it was seen; the code is burnt. Raises WrongCode, NotFound."""
+        devices = {device.id: device for device in await self._store.devices.devices(name)}
+        if device_id not in devices:
+            raise NotFound(f"user {name!r} has no device {device_id!r}")
+        step = totp.match(devices[device_id], code, by.wall, window=1)
+        if step is None:
+            raise WrongCode("that is not a code of this authenticator: check its clock and try the next code")
+        await self._store.devices.confirm(name, device_id, step, by)
+
+    async def kick(self, session: str, by: Actor) -> None:
+        """End a live session. Raises NotFound where it is not live."""
+        await self._store.sessions.order(Order(session, Reason.KICKED), by)
+
+    async def sessions(self, now: float, name: str = "") -> tuple[SessionRow, ...]:
+        """Return the live sessions (of one user), oldest first."""
+        return await self._store.sessions.live(now, name)
+
+    async def reset(self, name: str, by: Actor) -> int:
+        """Destroy all keys of a user (M7-6) and end its sessions; return how many there were. Raises NotFound."""
+        account = await self._store.users.show(name)
+        for device in account.devices:
+            await self._store.devices.remove(name, device.id, by)
+        return len(account.devices)

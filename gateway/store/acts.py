@@ -1,0 +1,38 @@
+"""What every administrative act does: move the user's revision, take rights away, leave an audit row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.core.reason import Reason
+from gateway.policy.snapshot import EndSession
+from gateway.store.applying import end_for
+from gateway.store.audit import AuditEntry, Detail, Event
+from gateway.store.database import Tx
+from gateway.store.errors import NotFound
+from gateway.store.ports import Actor
+from gateway.store.schema import sessions, users
+
+
+def touch(tx: Tx, name: str) -> sa.Row[Any]:
+    """Lock a user by moving its revision, and return its row. Raises NotFound."""
+    move = sa.update(users).where(users.c.name == name).values(revision=users.c.revision + 1).returning(users)
+    row = tx.execute(move).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no user called {name!r}")
+    return row
+
+
+def end_all(tx: Tx, user: str, by: Actor) -> None:
+    """Order every live session of a user (id) to end: a right it was opened with is gone."""
+    live = (
+        sa.select(sessions.c.id).where(sessions.c.user_id == user, sessions.c.ended.is_(None)).order_by(sessions.c.id)
+    )
+    for (session,) in tx.execute(live).all():
+        end_for(tx, EndSession(session, Reason.RIGHT_REMOVED), by.wall)
+
+
+def record(tx: Tx, by: Actor, event: Event, user: str, details: Mapping[str, Detail] | None = None) -> None:
+    """Append an administrative act to the audit chain."""
+    tx.audit(AuditEntry(by.wall, event, None, user, "", by.address, {"actor": by.name, **(details or {})}))

@@ -1,0 +1,181 @@
+"""Applies what a judgement decided: one guarded transaction, or nothing. It judges nothing itself.
+
+Rows are locked in one order everywhere (user, steps, failures, address, sessions, memory, orders, chain head), so that
+two transactions never wait for each other in a ring.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from gateway.core.login import Memory
+from gateway.policy.snapshot import BurnStep, Change, EndSession, OpenSession, SetAddress, SetFailures, Snapshot
+from gateway.store.audit import AuditEntry, plain
+from gateway.store.database import Tx
+from gateway.store.errors import Conflict
+from gateway.store.reading import Terms, digests_text
+from gateway.store.schema import addresses, burnt_steps, devices, failures, memories, orders, sessions, users
+
+_ORDER = (SetFailures, BurnStep, SetAddress, EndSession, OpenSession)
+_MOVE_REVISION = (
+    sa.update(users)
+    .where(users.c.id == sa.bindparam("user"), users.c.revision == sa.bindparam("seen"))
+    .values(revision=users.c.revision + 1)
+)
+_BURN = sa.insert(burnt_steps)
+_USED = sa.update(devices).where(devices.c.id == sa.bindparam("device")).values(last_used=sa.bindparam("wall"))
+_FAILURES = (
+    sa.update(failures)
+    .where(failures.c.user_id == sa.bindparam("user"), failures.c.source == sa.bindparam("key"))
+    .values(
+        count=sa.bindparam("count"),
+        last=sa.bindparam("last"),
+        locked_until=sa.bindparam("locked_until"),
+        revoked=sa.bindparam("revoked"),
+        digests=sa.bindparam("digests"),
+    )
+)
+_NEW_WINDOW = (
+    sa.update(addresses)
+    .where(addresses.c.address == sa.bindparam("key"), addresses.c.since == sa.bindparam("seen"))
+    .values(count=sa.bindparam("count"), since=sa.bindparam("since"))
+)
+_COUNT_MORE = (
+    sa.update(addresses)
+    .where(addresses.c.address == sa.bindparam("key"))
+    .values(count=addresses.c.count + sa.bindparam("more", type_=sa.Integer))
+)
+_OPEN_SESSION = sa.insert(sessions)
+_OPEN_MEMORY = (
+    sa.update(memories)
+    .where(memories.c.key == sa.bindparam("memory"), memories.c.version == sa.bindparam("seen"))
+    .values(version=memories.c.version + 1, open=True, session=sa.bindparam("by"))
+)
+_END_SESSION = (
+    sa.update(sessions)
+    .where(sessions.c.id == sa.bindparam("session_id"), sessions.c.ended.is_(None))
+    .values(ended=sa.bindparam("wall"), end_reason=sa.bindparam("reason"))
+    .returning(sessions.c.node)
+)
+_GIVE_ORDER = sa.insert(orders)
+
+
+def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Change], entry: AuditEntry) -> None:
+    """Apply all changes and append the entry. Raises Conflict; ValueError for a change of a user nobody knows."""
+    user = snapshot.user
+    session = next((change.id for change in changes if isinstance(change, OpenSession)), "")
+    if any(not isinstance(change, SetAddress) for change in changes):
+        if user is None:
+            raise ValueError("only an address can be charged where the user is unknown")
+        _guard(tx, user.id, snapshot.revision)
+    for change in sorted(changes, key=_turn):
+        match change, user:
+            case SetAddress(), _:
+                _set_address(tx, snapshot, change, terms)
+            case SetFailures(), _ if user:
+                _set_failures(tx, user.id, change, terms)
+            case BurnStep(), _:
+                _burn(tx, change, session, terms)
+            case EndSession(), _:
+                end_for(tx, change, terms.now)
+            case OpenSession(), _ if user:
+                _open(tx, terms, snapshot, change)
+    tx.audit(entry)
+
+
+def _turn(change: Change) -> tuple[int, str]:
+    return _ORDER.index(type(change)), change.id if isinstance(change, EndSession) else ""
+
+
+def _guard(tx: Tx, user: str, revision: int) -> None:
+    if tx.execute(_MOVE_REVISION, {"user": user, "seen": revision}).rowcount != 1:
+        raise Conflict("the user changed since it was read; read again and decide again")
+
+
+def _burn(tx: Tx, change: BurnStep, session: str, terms: Terms) -> None:
+    # The primary key refuses a second row: that is what makes a code one-time across all nodes (RFC 6238 §5.2).
+    row = {
+        "device_id": change.device,
+        "step": change.step,
+        "slot": "" if change.once else session,
+        "session": session,
+        "wall": terms.now,
+    }
+    tx.execute(_BURN, row)
+    tx.execute(_USED, {"device": change.device, "wall": terms.now})
+
+
+def _set_failures(tx: Tx, user: str, change: SetFailures, terms: Terms) -> None:
+    record = change.failures
+    values = {
+        "count": record.count,
+        "last": record.last,
+        "locked_until": record.locked_until,
+        "revoked": record.revoked,
+        "digests": digests_text(record.digests),
+    }
+    if tx.execute(_FAILURES, {"user": user, "key": terms.source, **values}).rowcount == 0:
+        tx.execute(sa.insert(failures), {"user_id": user, "source": terms.source, **values})
+
+
+def _set_address(tx: Tx, snapshot: Snapshot, change: SetAddress, terms: Terms) -> None:
+    """Add what was spent to what is there now: two failures at once are two, and neither has to be decided again."""
+    seen, new = snapshot.address, change.address
+    more = new.count - seen.count
+    if new.since != seen.since:
+        values = {"key": terms.address, "seen": seen.since, "count": new.count, "since": new.since}
+        if tx.execute(_NEW_WINDOW, values).rowcount == 1:
+            return
+        more = new.count
+    if tx.execute(_COUNT_MORE, {"key": terms.address, "more": more}).rowcount == 0:
+        tx.execute(sa.insert(addresses), {"address": terms.address, "count": new.count, "since": new.since})
+
+
+def end_for(tx: Tx, change: EndSession, now: float) -> bool:
+    """Free a live session's place and order its node to end it; False where it is over already."""
+    row = tx.execute(_END_SESSION, {"session_id": change.id, "wall": now, "reason": change.reason.key}).one_or_none()
+    if row is None:
+        return False
+    tx.execute(_GIVE_ORDER, {"node": row.node, "session": change.id, "reason": change.reason.key, "wall": now})
+    tx.notify()
+    return True
+
+
+def _open(tx: Tx, terms: Terms, snapshot: Snapshot, change: OpenSession) -> None:
+    attempt, user = terms.attempt, snapshot.user
+    login, origin = attempt.login, attempt.origin
+    if user is None:
+        raise ValueError("a session needs a user")
+    row = {
+        "id": change.id,
+        "user_id": user.id,
+        "user_name": user.name,
+        "protocol": login.protocol,
+        "process": plain(login.process),
+        "target": plain(login.target),
+        "version": plain(login.version),
+        "address": plain(origin.address),
+        "port": origin.port,
+        "certificate": plain(origin.certificate),
+        "listener": origin.listener,
+        "route": attempt.route,
+        "stream": snapshot.memory.key,
+        "upstream": "",
+        "node": terms.node,
+        "opened": terms.now,
+        "last_business": terms.now,
+        "lease_until": terms.now + terms.lease,
+        "reported": False,
+    }
+    tx.execute(_OPEN_SESSION, row)
+    if snapshot.memory.key:
+        _open_memory(tx, snapshot.memory, change.id)
+
+
+def _open_memory(tx: Tx, memory: Memory, session: str) -> None:
+    if tx.execute(_OPEN_MEMORY, {"memory": memory.key, "seen": memory.version, "by": session}).rowcount == 1:
+        return
+    if memory.version != 0:
+        raise Conflict("the stream's memory changed since it was read; read again and decide again")
+    row = {"key": memory.key, "version": 1, "value": b"", "open": True, "session": session}
+    tx.execute(sa.insert(memories), row)

@@ -1,0 +1,183 @@
+"""Reads the snapshot a login is judged by: three statements, one moment. Nothing here changes a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.core.login import Attempt, Memory
+from gateway.core.reason import Reason
+from gateway.policy.rules import SecondFactor
+from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, Snapshot, User
+from gateway.store.audit import plain
+from gateway.store.keyring import learn_keys
+from gateway.store.schema import addresses, bindings, burnt_steps, devices, failures, memories, sessions, users
+from gateway.store.vault import Sealed, Vault
+
+STEPS_KEPT = 20
+"""Burnt steps a snapshot shows, back from the arrival: far more than any window. Older ones still guard in the table."""
+_LONGEST_KEY = 400
+
+
+def memory_key(attempt: Attempt) -> str:
+    """Return the key of the stream's memory, "" where the dialect wants nothing remembered.
+
+    Text no engine can hold, or far too long, is hashed: two streams must never share a memory.
+    """
+    if not attempt.login.stream:
+        return ""
+    key = f"{attempt.route}/{attempt.login.stream}"
+    if plain(key, _LONGEST_KEY) == key:
+        return key
+    return f"{attempt.route}/sha256:{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def holdable(name: str) -> str:
+    """Return a claimed name, or "" (which nobody has) where no stored name can be equal to it."""
+    return name if plain(name) == name else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """An attempt, and what the store knows beside it: keys of the failure records, node, lease in seconds, time."""
+
+    attempt: Attempt
+    source: str
+    address: str
+    node: str
+    lease: float
+    now: float
+
+
+_ONE = sa.select(sa.literal(1).label("one")).subquery("one")
+_ABOUT_ATTEMPT = sa.select(
+    users,
+    *(failures.c[name].label(f"failures_{name}") for name in ("count", "last", "locked_until", "revoked", "digests")),
+    bindings.c.kind,
+    bindings.c.value,
+    addresses.c.count.label("address_count"),
+    addresses.c.since.label("address_since"),
+    memories.c.version.label("memory_version"),
+    memories.c.value.label("memory_value"),
+    memories.c.open.label("memory_open"),
+).select_from(
+    _ONE.outerjoin(users, users.c.name == sa.bindparam("name"))
+    .outerjoin(failures, sa.and_(failures.c.user_id == users.c.id, failures.c.source == sa.bindparam("source")))
+    .outerjoin(bindings, bindings.c.user_id == users.c.id)
+    .outerjoin(addresses, addresses.c.address == sa.bindparam("address"))
+    .outerjoin(memories, memories.c.key == sa.bindparam("memory"))
+)
+_DEVICES = (
+    sa.select(devices, burnt_steps.c.step)
+    .select_from(
+        devices.outerjoin(
+            burnt_steps,
+            sa.and_(
+                burnt_steps.c.device_id == devices.c.id,
+                burnt_steps.c.step >= sa.bindparam("arrived", type_=sa.BigInteger) // devices.c.period - STEPS_KEPT,
+            ),
+        )
+    )
+    .where(devices.c.user_id == sa.bindparam("user"))
+    .order_by(devices.c.created, devices.c.id)
+)
+_LIVE = sa.select(sessions.c.id, sessions.c.stream, sessions.c.node).where(
+    sessions.c.user_id == sa.bindparam("user"),
+    sessions.c.ended.is_(None),
+    sessions.c.lease_until > sa.bindparam("now"),
+)
+
+
+def read_snapshot(connection: sa.Connection, vault: Vault, terms: Terms) -> Snapshot:
+    """Read the snapshot of the attempt that `terms` are about. Raises KeyRefused."""
+    attempt = terms.attempt
+    key = memory_key(attempt)
+    name = holdable(attempt.login.user)
+    about = connection.execute(
+        _ABOUT_ATTEMPT, {"name": name, "source": terms.source, "address": terms.address, "memory": key}
+    ).all()
+    first = about[0]
+    known = first.id is not None
+    return Snapshot(
+        user=user_from(first, [(row.kind, row.value) for row in about]) if known else None,
+        devices=read_devices(connection, vault, first.id, attempt.arrived.wall) if known else (),
+        failures=_failures(first) if first.failures_count is not None else Failures(),
+        address=AddressFailures(first.address_count or 0, first.address_since or 0.0),
+        sessions=_live(connection, first.id, terms.now) if known else (),
+        memory=Memory(key, first.memory_version or 0, bytes(first.memory_value or b""), bool(first.memory_open)),
+        revision=first.revision if known else 0,
+    )
+
+
+def user_from(row: sa.Row[Any], bound: Sequence[tuple[str | None, str]]) -> User:
+    """Return the user of a row of `users` with its bindings (kind, value)."""
+    return User(
+        id=row.id,
+        name=row.name,
+        organisation=row.organisation,
+        enabled=row.enabled,
+        method=Method(row.method),
+        second_factor=SecondFactor(row.second_factor) if row.second_factor else None,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        must_change=row.must_change,
+        password_hash=row.password_hash,
+        password_changed=row.password_changed,
+        processes=frozenset(value for kind, value in bound if kind == "process"),
+        certificates=frozenset(value for kind, value in bound if kind == "certificate"),
+        routes=frozenset(value for kind, value in bound if kind == "route"),
+    )
+
+
+def read_devices(connection: sa.Connection, vault: Vault, user: str, arrived: float) -> tuple[Device, ...]:
+    """Return the devices of a user id with their keys, confirmed or not, oldest first."""
+    rows: dict[str, sa.Row[Any]] = {}
+    burnt: dict[str, set[int]] = {}
+    for row in connection.execute(_DEVICES, {"user": user, "arrived": int(arrived)}):
+        rows[row.id] = row
+        burnt.setdefault(row.id, set()).update(() if row.step is None else (row.step,))
+    learn_keys(connection, vault, {row.key_id for row in rows.values()})
+    return tuple(_device(vault, row, frozenset(burnt[id_])) for id_, row in rows.items())
+
+
+def _device(vault: Vault, row: sa.Row[Any], burnt: frozenset[int]) -> Device:
+    return Device(
+        id=row.id,
+        key=vault.unseal(Sealed(row.key_id, bytes(row.sealed)), row.id, row.user_id),
+        algorithm=row.algorithm,
+        digits=row.digits,
+        period=row.period,
+        confirmed=row.confirmed,
+        burnt=burnt,
+    )
+
+
+def _failures(row: sa.Row[Any]) -> Failures:
+    return Failures(
+        count=row.failures_count,
+        last=row.failures_last,
+        locked_until=row.failures_locked_until,
+        revoked=row.failures_revoked,
+        digests=digests_from(row.failures_digests),
+    )
+
+
+def reason_from(key: str) -> Reason:
+    """Return the reason that was stored by its key."""
+    return Reason(key)  # type: ignore[call-arg]  # an Enum read back by its value
+
+
+def digests_from(text: str) -> tuple[bytes, ...]:
+    """Return digests as the record holds them; the inverse of `digests_text`."""
+    return tuple(bytes.fromhex(part) for part in text.split(",")) if text else ()
+
+
+def digests_text(digests: Sequence[bytes]) -> str:
+    """Return digests as the table holds them."""
+    return ",".join(digest.hex() for digest in digests)
+
+
+def _live(connection: sa.Connection, user: str, now: float) -> tuple[LiveSession, ...]:
+    return tuple(LiveSession(*row) for row in connection.execute(_LIVE, {"user": user, "now": now}))

@@ -1,0 +1,226 @@
+"""The store's shape, in one file; migrations/ holds how it came to be. No behaviour here.
+
+Times are seconds since 1970 as doubles, but for the audit row: its whole microseconds read the same on every engine.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+REVISION = "0001"
+"""The migration this program is written for (a test holds it to migrations/)."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _text(name: str, *, default: str | None = None) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=default)
+
+
+def _user() -> Column[str]:
+    return Column("user_id", Text, ForeignKey("users.id"), nullable=False)
+
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
+"""store_id, key_check; after a change of the master key the keys it must not change (`vault.KEPT`), sealed, as hex."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("retired", Double),
+)
+"""Data keys, sealed under the master key (TW-11); the newest that is not retired seals, the others only open. A retired
+one seals nothing any more and `sealed` is empty: it was destroyed (BY-7).
+"""
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    _text("organisation"),
+    Column("enabled", Boolean, nullable=False),
+    _text("method"),
+    Column("second_factor", Text),
+    Column("valid_from", Double),
+    Column("valid_until", Double),
+    Column("must_change", Boolean, nullable=False),
+    _text("password_hash"),
+    Column("password_changed", Double, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+"""`revision` moves with every change of the user or of anything its logins are judged by."""
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+)
+"""`kind` is process, certificate or route."""
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _user(),
+    _text("name"),
+    Column("key_id", Text, ForeignKey("keys.id"), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    _text("algorithm"),
+    Column("digits", Integer, nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("last_used", Double),
+    Index("ix_devices_user_id", "user_id"),
+)
+
+password_history = Table(
+    "password_history",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _user(),
+    _text("password_hash"),
+    Column("replaced", Double, nullable=False),
+    Index("ix_password_history_user_id", "user_id"),
+)
+
+burnt_steps = Table(
+    "burnt_steps",
+    metadata,
+    Column("device_id", Text, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("slot", Text, primary_key=True),
+    _text("session"),
+    Column("wall", Double, nullable=False),
+    Index("ix_burnt_steps_session", "session"),
+)
+"""`slot` is "" for a step that may be burnt once, else the session that used it (M7-9): the primary key is the guard."""
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last", Double, nullable=False),
+    Column("locked_until", Double, nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    _text("digests"),
+)
+"""`source` is "" where a lock shuts the account for everybody, else the address. `digests`: hex, comma-separated."""
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("since", Double, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _user(),
+    _text("user_name"),
+    _text("protocol"),
+    _text("process"),
+    _text("target"),
+    _text("version"),
+    _text("address"),
+    Column("port", Integer, nullable=False),
+    _text("certificate"),
+    _text("listener"),
+    _text("route"),
+    _text("stream"),
+    _text("upstream"),
+    _text("node"),
+    Column("opened", Double, nullable=False),
+    Column("started", Double),
+    Column("last_business", Double, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("ended", Double),
+    Column("end_reason", Text),
+    Column("reported", Boolean, nullable=False),
+)
+"""Live while `ended` is null and `lease_until` is ahead. `reported`: its own gateway has said that it is over.
+`stream` is the key of its memory.
+"""
+
+Index(
+    "ix_sessions_live",
+    sessions.c.user_id,
+    sqlite_where=sessions.c.ended.is_(None),
+    postgresql_where=sessions.c.ended.is_(None),
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("open", Boolean, nullable=False),
+    _text("session"),
+    Index("ix_memories_session", "session"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _text("node"),
+    _text("session"),
+    _text("reason"),
+    Column("wall", Double, nullable=False),
+    Index("ix_orders_node", "node"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("wall", BigInteger, nullable=False),
+    _text("event"),
+    _text("reason"),
+    _text("user"),
+    _text("session"),
+    _text("address"),
+    _text("details"),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+"""One row, id 1: the lock under which rows are appended, on every engine."""

@@ -1,0 +1,200 @@
+"""Users and their passwords. Hashes come in ready made; whether a password is good enough is not asked here."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.policy.snapshot import Failures, User
+from gateway.store.acts import end_all, record, touch
+from gateway.store.audit import Event, plain
+from gateway.store.database import Database, Tx
+from gateway.store.devices import device_infos
+from gateway.store.errors import AlreadyExists, Conflict, NotFound
+from gateway.store.ports import Account, Actor, DeviceInfo
+from gateway.store.reading import digests_from, user_from
+from gateway.store.schema import bindings, failures, password_history, users
+
+NAME_LIMIT = 100
+"""Characters of a user's name: what FIX and AMQP systems take."""
+
+
+class SqlUserStore:
+    """`UserStore` over a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, user: User, by: Actor) -> Account:
+        """See UserStore."""
+        _check_texts(user)
+        try:
+            return await self._database.write(lambda tx: _add(tx, user, by))
+        except Conflict:  # two at once: the unique name decided
+            raise AlreadyExists(f"a user called {user.name!r} exists already") from None
+
+    async def show(self, name: str) -> Account:
+        """See UserStore."""
+        found = await self._database.read(lambda connection: _accounts(connection, users.c.name == name, 1))
+        if not found:
+            raise NotFound(f"there is no user called {name!r}")
+        return found[0]
+
+    async def list(self, after: str = "", limit: int = 1000) -> tuple[Account, ...]:
+        """See UserStore."""
+        return await self._database.read(lambda connection: _accounts(connection, users.c.name > after, limit))
+
+    async def change(self, user: User, revision: int, by: Actor) -> Account:
+        """See UserStore."""
+        _check_texts(user)
+        return await self._database.write(lambda tx: _change(tx, user, revision, by))
+
+    async def set_password(
+        self, name: str, password_hash: str, by: Actor, *, must_change: bool = False, end_sessions: bool = False
+    ) -> None:
+        """See UserStore."""
+
+        def write(tx: Tx) -> None:
+            user = touch(tx, name)
+            _replace_password(tx, user, password_hash, by, must_change=must_change)
+            if end_sessions:
+                end_all(tx, user.id, by)
+            record(tx, by, Event.PASSWORD_SET, user.name)
+
+        await self._database.write(write)
+
+    async def history(self, name: str, count: int) -> tuple[str, ...]:
+        """See UserStore."""
+        return await self._database.read(lambda connection: _history(connection, name, count))
+
+    async def unlock(self, name: str, by: Actor) -> None:
+        """See UserStore."""
+
+        def write(tx: Tx) -> None:
+            user = touch(tx, name)
+            tx.execute(sa.delete(failures).where(failures.c.user_id == user.id))
+            record(tx, by, Event.USER_UNLOCKED, user.name)
+
+        await self._database.write(write)
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _accounts(connection: sa.Connection, which: sa.ColumnElement[bool], limit: int) -> tuple[Account, ...]:
+    rows = connection.execute(sa.select(users).where(which).order_by(users.c.name).limit(limit)).all()
+    ids = [row.id for row in rows]
+    bound = _grouped(connection.execute(sa.select(bindings).where(bindings.c.user_id.in_(ids))).all())
+    failed = _grouped(
+        connection.execute(
+            sa.select(failures, failures.c.count.label("failed")).where(failures.c.user_id.in_(ids))
+        ).all()
+    )
+    owned = device_infos(connection, ids)
+    return tuple(_account(row, bound.get(row.id, ()), owned.get(row.id, ()), failed.get(row.id, ())) for row in rows)
+
+
+def _grouped(rows: Sequence[sa.Row[Any]]) -> dict[str, list[sa.Row[Any]]]:
+    grouped: dict[str, list[sa.Row[Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row.user_id, []).append(row)
+    return grouped
+
+
+def _account(
+    row: sa.Row[Any], bound: Sequence[sa.Row[Any]], owned: tuple[DeviceInfo, ...], failed: Sequence[sa.Row[Any]]
+) -> Account:
+    worst = max(failed, key=lambda one: (one.revoked, one.locked_until, one.failed), default=None)
+    return Account(
+        user=user_from(row, [(one.kind, one.value) for one in bound]),
+        revision=row.revision,
+        created=row.created,
+        devices=owned,
+        failures=Failures()
+        if worst is None
+        else Failures(worst.failed, worst.last, worst.locked_until, worst.revoked, digests_from(worst.digests)),
+    )
+
+
+def _history(connection: sa.Connection, name: str, count: int) -> tuple[str, ...]:
+    user = connection.execute(sa.select(users.c.id, users.c.password_hash).where(users.c.name == name)).one_or_none()
+    if user is None:
+        raise NotFound(f"there is no user called {name!r}")
+    older = (
+        sa.select(password_history.c.password_hash)
+        .where(password_history.c.user_id == user.id)
+        .order_by(password_history.c.id.desc())
+        .limit(count)
+    )
+    hashes = (user.password_hash, *connection.execute(older).scalars())
+    return tuple(one for one in hashes if one)[:count]
+
+
+# ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_texts(user: User) -> None:
+    for text in (user.name, user.organisation, *user.processes, *user.certificates, *user.routes):
+        if plain(text, NAME_LIMIT) != text and text not in user.certificates:
+            raise ValueError(f"{text[:NAME_LIMIT]!r} is longer than {NAME_LIMIT} characters or holds a NUL")
+    if not user.name.strip() or user.name != user.name.strip():
+        raise ValueError("a user's name is not empty and neither begins nor ends with a space")
+
+
+def _columns(user: User) -> dict[str, object]:
+    return {
+        "organisation": user.organisation,
+        "enabled": user.enabled,
+        "method": user.method.value,
+        "second_factor": user.second_factor.value if user.second_factor else None,
+        "valid_from": user.valid_from,
+        "valid_until": user.valid_until,
+        "must_change": user.must_change,
+    }
+
+
+def _add(tx: Tx, user: User, by: Actor) -> Account:
+    if tx.execute(sa.select(users.c.id).where(users.c.name == user.name)).first() is not None:
+        raise AlreadyExists(f"a user called {user.name!r} exists already")
+    id_ = user.id or secrets.token_hex(8)
+    row = {"id": id_, "name": user.name, "created": by.wall, "revision": 1, **_columns(user)}
+    tx.execute(
+        sa.insert(users), {**row, "password_hash": user.password_hash, "password_changed": user.password_changed}
+    )
+    _bind(tx, id_, user)
+    record(tx, by, Event.USER_ADDED, user.name, {"method": user.method.value})
+    return _accounts(tx.connection, users.c.id == id_, 1)[0]
+
+
+def _bind(tx: Tx, id_: str, user: User) -> None:
+    kinds = {"process": user.processes, "certificate": user.certificates, "route": user.routes}
+    rows = [
+        {"user_id": id_, "kind": kind, "value": value} for kind, values in kinds.items() for value in sorted(values)
+    ]
+    if rows:
+        tx.execute(sa.insert(bindings), rows)
+
+
+def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
+    before = _accounts(tx.connection, users.c.name == user.name, 1)
+    row = touch(tx, user.name)
+    if row.revision != revision + 1:
+        raise Conflict(f"user {user.name!r} changed since it was read; read it again and repeat the change")
+    tx.execute(sa.update(users).where(users.c.id == row.id).values(_columns(user)))
+    tx.execute(sa.delete(bindings).where(bindings.c.user_id == row.id))
+    _bind(tx, row.id, user)
+    after = _accounts(tx.connection, users.c.id == row.id, 1)[0]
+    if before[0].user.enabled and not user.enabled:
+        end_all(tx, row.id, by)
+    changed = [name for name in User.__slots__ if getattr(before[0].user, name) != getattr(after.user, name)]
+    record(tx, by, Event.USER_CHANGED, user.name, {"fields": ",".join(changed)})
+    return after
+
+
+def _replace_password(tx: Tx, user: sa.Row[Any], password_hash: str, by: Actor, *, must_change: bool) -> None:
+    if user.password_hash:
+        old = {"user_id": user.id, "password_hash": user.password_hash, "replaced": by.wall}
+        tx.execute(sa.insert(password_history), old)
+    new = {"password_hash": password_hash, "password_changed": by.wall, "must_change": must_change}
+    tx.execute(sa.update(users).where(users.c.id == user.id).values(new))
