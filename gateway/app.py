@@ -1,0 +1,290 @@
+"""The composition root: turns a configuration into a running gateway, and a signal into its end.
+
+Everything is put together here and nowhere else; nothing is decided here. `--workers N` is `gateway.supervisor`.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from gateway.auth.authority import LocalAuthority
+from gateway.auth.envelope import Envelope, RsaPadding
+from gateway.auth.parts import Parts
+from gateway.auth.passwords import Passwords
+from gateway.core.route import Route
+from gateway.core.session import Limits
+from gateway.net.listener import rehearse
+from gateway.net.server import Server, clock
+from gateway.net.spec import CrowdLimits, ListenerSpec, Patience, StartError, TlsSpec, UpstreamSpec, UpstreamTlsSpec
+from gateway.net.upstream import Upstream
+from gateway.observe.admin import Admin
+from gateway.observe.journal import Journal
+from gateway.observe.log import configure
+from gateway.protocols.fix.venue import Acceptance, Refusal, Venue
+from gateway.protocols.registry import PROTOCOLS
+from gateway.settings.connections import Listener, ListenerTls, RouteSettings, RouteTls
+from gateway.settings.load import Configuration
+from gateway.settings.model import Settings, StoreSettings
+from gateway.settings.types import split_address
+from gateway.store.store import Store
+from gateway.store.vault import MasterKey, create_master_key, load_master_key, parse_master_key
+from gateway.supervisor import Place, supervise, worker_place
+
+PRUNE_EVERY = 3600.0
+
+
+def serve(configuration: Configuration) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code. SIGHUP reads the certificates again.
+
+    Raises StartError and the store's errors, each one line for the operator.
+    """
+    place = worker_place()
+    if configuration.settings.workers > 1 and place is None:
+        return uvloop.run(_parent(configuration))
+    return uvloop.run(_process(configuration, place))
+
+
+# ── processes ──
+
+
+async def _parent(configuration: Configuration) -> int:
+    settings = configuration.settings
+    configure(settings.log.format, settings.log.level)
+    journal = Journal()
+    await (await open_store(configuration, journal)).close()  # migrate, and make the key, once and not N times
+    _rehearse(configuration, journal)
+    return await supervise(
+        settings.workers, settings.shutdown.grace, lambda ready: _admin(settings, journal, ready), journal
+    )
+
+
+def _rehearse(configuration: Configuration, journal: Journal) -> None:
+    """Find what no worker could do, so that it is said once. Alone on the ports: no other gateway shares them. Raises StartError."""
+    for listener in _listeners(configuration, shared=False):
+        rehearse(listener)
+    for upstream in _upstreams(configuration.settings):
+        Upstream(upstream, journal)
+
+
+async def _process(configuration: Configuration, place: Place | None) -> int:
+    settings = configuration.settings
+    configure(settings.log.format, settings.log.level, worker=place.index if place else 0)
+    journal = Journal()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: journal.failed("loop", _error_in(context)))
+    store = await open_store(configuration, journal)
+    try:
+        async with _authority(configuration, store, journal) as authority:
+            server = Server(
+                _listeners(configuration, shared=place is not None),
+                _upstreams(settings),
+                authority,
+                journal,
+                Patience(),
+            )
+
+            async def ready() -> bool:
+                return server.bound and await authority.ready()
+
+            await _run(server, settings, journal, ready, place)
+    finally:
+        await store.close()
+    return 0
+
+
+async def _run(server: Server, settings: Settings, journal: Journal, ready: Any, place: Place | None) -> None:
+    stop = asyncio.Event()
+    server.start()
+    async with contextlib.AsyncExitStack() as stack:
+        if place is None:
+            await stack.enter_async_context(_admin(settings, journal, ready))
+        else:
+            await stack.enter_async_context(place.reporting(ready, stop.set))
+        _on_signals(server, stop, journal)
+        gc.collect()
+        gc.freeze()  # what is here now stays: no collection need look at it again
+        journal.say("serving", pid=os.getpid(), profile=settings.profile)
+        await stop.wait()
+        journal.say("stopping", count=len(server.services.live))
+        await server.stop(settings.shutdown.grace)
+        journal.say("stopped")
+
+
+def _on_signals(server: Server, stop: asyncio.Event, journal: Journal) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stopped() -> None:
+        if stop.is_set():
+            server.hurry()
+        stop.set()
+
+    def reload() -> None:
+        try:
+            server.reload()
+        except StartError as error:
+            journal.warn("reload_failed", detail=str(error))
+        else:
+            journal.say("reloaded")
+
+    loop.add_signal_handler(signal.SIGTERM, stopped)
+    loop.add_signal_handler(signal.SIGINT, stopped)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+@contextlib.asynccontextmanager
+async def _admin(settings: Settings, journal: Journal, ready: Any) -> AsyncIterator[None]:
+    if settings.admin.address == "off":
+        yield
+        return
+    admin = Admin(journal.metrics, ready)
+    host, port = split_address(settings.admin.address)
+    try:
+        where = await admin.start(host, port)
+    except OSError as error:
+        raise StartError(
+            f"admin: can't listen on {host}:{port}: {error.strerror or error}; free the port or change admin.address"
+        ) from None
+    journal.say("admin_listening", address=where[0], port=where[1])
+    try:
+        yield
+    finally:
+        await admin.stop()
+
+
+def _error_in(context: dict[str, Any]) -> BaseException:
+    error = context.get("exception")
+    return error if isinstance(error, BaseException) else RuntimeError(context.get("message"))
+
+
+# ── the store and the authority ──
+
+
+async def open_store(configuration: Configuration, journal: Journal | None = None) -> Store:
+    """Open the configured store. Raises the store's errors (StoreUnavailable, SchemaMismatch, KeyRefused)."""
+    settings = configuration.settings.store
+    file = Path(settings.database().removeprefix("sqlite:///")) if settings.embedded else None
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = _master_key(settings, file, journal)
+    return await Store.open(settings.database(), key, timeout=settings.statement_timeout)
+
+
+def _master_key(settings: StoreSettings, database: Path | None, journal: Journal | None) -> MasterKey:
+    if settings.master_key is not None:
+        return parse_master_key(settings.master_key.reveal(), "store.master_key")
+    file = settings.key_file()
+    if file is None:
+        raise StartError("store: there is no master key; set store.master_key_file")
+    if (
+        database is None or file.exists() or database.exists()
+    ):  # a database whose key is lost needs the key, not a new one
+        return load_master_key(file)
+    key = create_master_key(file)
+    if journal is not None:
+        journal.warn("master_key_created", detail=f"{file} (mode 0600): keep a copy apart from the database")
+    return key
+
+
+@contextlib.asynccontextmanager
+async def _authority(configuration: Configuration, store: Store, journal: Journal) -> AsyncIterator[LocalAuthority]:
+    settings, policy = configuration.settings, configuration.policy
+    passwords = Passwords(**settings.argon2.model_dump())
+    parts = Parts(
+        store=store.logins(node=_node(), lockout=policy.lockout),
+        passwords=passwords,
+        policy_of=lambda _user: policy,
+        digest=store.vault.credential_digest,
+        clock=clock,
+        observer=journal,
+    )
+    pruning = asyncio.create_task(_prune(store, journal))
+    try:
+        yield LocalAuthority(parts, store.audit, help_url=settings.portal.url)
+    finally:
+        pruning.cancel()
+        passwords.close()
+
+
+def _node() -> str:
+    """Return a name that no other running process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+async def _prune(store: Store, journal: Journal) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_EVERY)
+        try:
+            await store.prune(time.time())
+        except Exception as error:  # noqa: BLE001 - tried again in an hour
+            journal.failed("prune", error)
+
+
+# ── settings into values ──
+
+
+def _listeners(configuration: Configuration, *, shared: bool) -> list[ListenerSpec]:
+    settings = configuration.settings
+    return [
+        _listener(listener, configuration.venues[listener.name], settings.routes_of(listener), shared=shared)
+        for listener in settings.listener
+    ]
+
+
+def _listener(listener: Listener, venue: Venue, routes: tuple[RouteSettings, ...], *, shared: bool) -> ListenerSpec:
+    host, port = split_address(listener.address)
+    return ListenerSpec(
+        name=listener.name,
+        host=host,
+        port=port,
+        dialect=_dialect(listener, venue),
+        routes=tuple(Route(one.name, one.upstream, one.target, one.version, one.user) for one in routes),
+        plain=listener.plain,
+        tls=_client_tls(listener.tls) if listener.tls else None,
+        proxies=tuple(listener.proxy_protocol_from),
+        crowd=CrowdLimits(
+            listener.max_connections,
+            listener.max_connections_per_address,
+            listener.max_pending_logins,
+            listener.max_pending_logins_per_address,
+        ),
+        limits=Limits(login=listener.login_timeout, answer=listener.answer_timeout),
+        reuse_port=shared,
+    )
+
+
+def _dialect(listener: Listener, venue: Venue) -> Callable[[], Any]:
+    make = PROTOCOLS[listener.protocol]
+    acceptance = Acceptance(
+        versions=listener.versions,
+        tolerance=listener.sending_time_tolerance,
+        login_bytes=listener.max_login_size,
+        refusal=Refusal(listener.refusal),
+    )
+    key, padding = listener.decryption_key, RsaPadding(listener.decryption_padding)
+    decrypt = Envelope.load(key, padding).open if key else None
+    return lambda: make(venue, acceptance, decrypt)
+
+
+def _client_tls(tls: ListenerTls) -> TlsSpec:
+    return TlsSpec(tls.certificate, tls.private_key, tls.client_ca, tls.client_certificate, tls.minimum)
+
+
+def _upstreams(settings: Settings) -> list[UpstreamSpec]:
+    return [
+        UpstreamSpec(route.name, route.upstream, _engine_tls(route.tls) if route.tls else None, route.connect_timeout)
+        for route in settings.route
+    ]
+
+
+def _engine_tls(tls: RouteTls) -> UpstreamTlsSpec:
+    return UpstreamTlsSpec(tls.ca, tls.certificate, tls.private_key, tls.server_name)

@@ -1,0 +1,117 @@
+"""What is said about logins, sessions and contacts: one log line and its metric each, in the words of `Reason`."""
+
+from typing import Any
+
+import structlog
+
+from gateway.core.login import Admitted, Attempt, Origin
+from gateway.core.reason import Reason
+from gateway.observe.metrics import Metrics
+
+_QUIET = frozenset({Reason.CLIENT_LEFT})
+"""Contacts that are every health check's and port scan's: counted, and logged at debug only."""
+
+
+class Journal:
+    """One method per event; also the Observer of `gateway.auth`. Never raises, never blocks, never sees a secret."""
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self.metrics = metrics or Metrics()
+        self._log: Any = structlog.get_logger()
+
+    # ── logins ──
+
+    def decided(self, attempt: Attempt, reason: Reason | None, took: float, drift: int | None) -> None:
+        """Say how a login was judged (None: admitted), `took` seconds after its bytes arrived, its code `drift` steps off."""
+        login, outcome = attempt.login, "refused" if reason else "admitted"
+        key = reason.key if reason else outcome
+        self.metrics.add("gateway_logins_total", outcome, key)
+        self.metrics.observe("gateway_verify_seconds", value=took)
+        self._log.info(
+            "login", outcome=outcome, reason=key, user=login.user, process=login.process, target=login.target,
+            version=login.version, protocol=login.protocol, route=attempt.route, seconds=round(took, 4),
+            **_contact(attempt.origin), **_if(meaning=reason.meaning if reason else "", drift=drift),
+        )  # fmt: skip
+
+    def verify_overdue(self, origin: Origin) -> None:
+        """Say that the authority did not answer in time; the login was refused."""
+        self.metrics.add("gateway_failures_total", "verify")
+        self._log.error("verify_overdue", **_contact(origin))
+
+    # ── contacts ──
+
+    def crowd(self, listener: str, total: int) -> None:
+        """Note how many connections are open."""
+        self.metrics.set("gateway_connections", listener, value=total)
+
+    def contact_refused(self, origin: Origin, reason: Reason, detail: str = "") -> None:
+        """Say that a contact was closed before there was a login to judge."""
+        self.metrics.add("gateway_contacts_refused_total", reason.key)
+        log = self._log.debug if reason in _QUIET else self._log.info
+        log("contact_refused", reason=reason.key, meaning=reason.meaning, **_contact(origin), **_if(detail=detail))
+
+    # ── sessions ──
+
+    def session_started(self, origin: Origin, grant: Admitted, upstream: str) -> None:
+        """Say that the engine took the login."""
+        self.metrics.add("gateway_sessions")
+        self.metrics.add("gateway_sessions_started_total", origin.listener)
+        self._log.info("session_started", session=grant.session, user=grant.user, upstream=upstream, **_contact(origin))
+
+    def session_ended(self, origin: Origin, grant: Admitted, reason: Reason, seconds: float | None) -> None:
+        """Say why a session ended; `seconds` is None where it never became live."""
+        if seconds is not None:
+            self.metrics.add("gateway_sessions", amount=-1)
+        self.metrics.add("gateway_sessions_ended_total", reason.key)
+        self._log.info(
+            "session_ended", session=grant.session, user=grant.user, reason=reason.key, meaning=reason.meaning,
+            seconds=round(seconds or 0.0, 1), **_contact(origin),
+        )  # fmt: skip
+
+    # ── the gateway itself ──
+
+    def dial_failed(self, route: str, address: str, error: str) -> None:
+        """Say that an upstream address did not take a connection."""
+        self.metrics.add("gateway_dial_failures_total", route)
+        self._log.warning("dial_failed", route=route, upstream=address, error=error)
+
+    def failed(self, call: str, error: BaseException) -> None:
+        """Say that something of our own failed. Only the kind of error is shown: its text may hold anything."""
+        self.metrics.add("gateway_failures_total", call)
+        self._log.error("failed", call=call, error=type(error).__name__)
+
+    def record_lost(self, call: str, error: BaseException) -> None:
+        """Say that a session's record could not be stored."""
+        self.metrics.add("gateway_records_lost_total", call)
+        self._log.error("record_lost", call=call, error=type(error).__name__)
+
+    def report_dropped(self) -> None:
+        """Count a refused contact that was not recorded."""
+        self.metrics.add("gateway_reports_dropped_total")
+
+    def lag(self, seconds: float) -> None:
+        """Note how late the sweep was."""
+        self.metrics.set("gateway_loop_lag_seconds", value=seconds)
+
+    def say(self, event: str, **keys: Any) -> None:
+        """Say something about the process itself (start, stop, reload)."""
+        self._log.info(event, **keys)
+
+    def warn(self, event: str, **keys: Any) -> None:
+        """Say something that an operator should look at."""
+        self._log.warning(event, **keys)
+
+
+def _contact(origin: Origin) -> dict[str, Any]:
+    keys = {
+        "connection": origin.connection,
+        "listener": origin.listener,
+        "address": origin.address,
+        "port": origin.port,
+    }
+    return keys | _if(certificate=origin.certificate)
+
+
+def _if(**keys: Any) -> dict[str, Any]:
+    """Return only what says something."""
+    return {key: value for key, value in keys.items() if value}

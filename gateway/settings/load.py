@@ -1,0 +1,130 @@
+"""Load a configuration and everything it names: its profile's policy and its venues. The only reader of both.
+
+Refuses at once with every fault found (`ConfigError`); what it returns is complete and can be served.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.policy.profile import BadSetting, Profile, WeakerThanProfile, resolve
+from gateway.policy.profile import load as read_profile
+from gateway.policy.rules import Policy
+from gateway.protocols.fix.venue import Venue
+from gateway.settings.data import names_in, profile_file, venue_file
+from gateway.settings.model import Settings
+from gateway.settings.problems import ConfigError, Problem, path_of, problems_in
+from gateway.settings.sources import PREFIX, sources_with, unknown_variables
+
+DEFAULT_FILE = Path("gateway.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that is configured. `venues` are by listener name; `policy` keeps every floor of its profile."""
+
+    settings: Settings
+    policy: Policy
+    venues: Mapping[str, Venue]
+
+
+def load(
+    file: Path | None = None, overrides: Mapping[str, Any] | None = None, *, serving: bool = False
+) -> Configuration:
+    """Load settings (see `load_settings`), the profile's policy and the venues.
+
+    `serving`: without a listener and a route there is nothing to serve, which is a fault then. Raises ConfigError.
+    """
+    settings = load_settings(file, overrides)
+    problems = list(_nothing_to_serve(settings)) if serving else []
+    policy, venues = Policy(), {}
+    try:
+        policy = resolve(named_profile(settings.profile), settings.policy.as_overrides())
+    except (BadSetting, WeakerThanProfile) as error:
+        problems.append(Problem("policy", str(error)))
+    except ConfigError as error:
+        problems += error.problems
+    for index, listener in enumerate(settings.listener):
+        try:
+            venue = venues[listener.name] = read_venue(listener.venue)
+        except ValueError as error:
+            problems.append(Problem(f"listener[{index}].venue", str(error)))
+            continue
+        if venue.encrypted != (listener.decryption_key is not None):
+            problems.append(Problem(f"listener[{index}].decryption_key", _key_rule(venue)))
+    if problems:
+        raise ConfigError(problems)
+    return Configuration(settings, policy, venues)
+
+
+def _nothing_to_serve(settings: Settings) -> Iterator[Problem]:
+    if not settings.listener:
+        yield Problem("listener", "there is none, so there is nothing to serve")
+    if not settings.route:
+        yield Problem("route", "there is none, so no login could go anywhere")
+
+
+def _key_rule(venue: Venue) -> str:
+    needed = "is needed" if venue.encrypted else "has no use"
+    return f"{needed}: the venue {venue.name!r} has encrypted = {str(venue.encrypted).lower()}"
+
+
+def named_profile(name: str) -> Profile:
+    """Read a shipped profile. Raises ConfigError where there is none of that name."""
+    file = profile_file(name)
+    if not file.is_file():
+        raise ConfigError([Problem("profile", f"there is no {name!r} (allowed: {', '.join(names_in('profiles'))})")])
+    return read_profile(name, tomllib.loads(file.read_text()))
+
+
+def read_venue(name: str) -> Venue:
+    """Read a venue by its name in config/venues or by its file's path; raises ValueError, which says what is wrong."""
+    file = venue_file(name)
+    if not file.is_file():
+        raise ValueError(
+            f"there is no venue {name!r} (allowed: {', '.join(names_in('venues'))}, or the path of a file)"
+        )
+    data = tomllib.loads(file.read_text())
+    try:
+        return TypeAdapter(Venue).validate_python({"name": file.stem, **_known(data, file)})
+    except ValidationError as error:
+        words = "; ".join(f"{path_of(one['loc'])}: {one['msg']}" for one in error.errors())
+        raise ValueError(f"{file}: {words}") from None
+
+
+def _known(data: dict[str, Any], file: Path) -> dict[str, Any]:
+    names = sorted(field.name for field in fields(Venue))
+    if unknown := sorted(set(data) - set(names)):
+        raise ValueError(f"{file}: unknown {', '.join(unknown)} (allowed: {', '.join(names)})")
+    return data
+
+
+def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read file, environment and `overrides` (the command line's, nested as in the file).
+
+    Without `file` it is GATEWAY_CONFIG's, else ./gateway.toml where that exists, else none. Raises ConfigError.
+    """
+    problems = list(unknown_variables())
+    try:
+        read = sources_with(_file(file))(**(overrides or {}))
+    except ValidationError as error:
+        raise ConfigError([*problems_in(error, Settings), *problems]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem(str(_file(file)), f"is no TOML: {error}"), *problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return Settings(**{name: getattr(read, name) for name in read.model_fields_set})
+
+
+def _file(file: Path | None) -> Path | None:
+    named = file or (Path(os.environ[f"{PREFIX}CONFIG"]) if os.environ.get(f"{PREFIX}CONFIG") else None)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not named.is_file():
+        raise ConfigError([Problem(str(named), "there is no such configuration file")])
+    return named
