@@ -1,0 +1,85 @@
+"""argon2id in a bounded pool, and the rules of a new password."""
+
+import asyncio
+import threading
+
+import pytest
+
+from gateway.auth.passwords import LONGEST, Busy, Passwords, faults_in
+from gateway.core.secret import Secret
+from gateway.policy.rules import PasswordRules
+
+RULES = PasswordRules(min_length=12, min_classes=3)
+
+
+@pytest.mark.req("TW-11")
+async def test_a_password_is_kept_as_argon2id_and_only_the_right_one_matches(passwords: Passwords):
+    hashed = await passwords.hash(Secret("correct Horse 7"))
+    assert hashed.startswith("$argon2id$")
+    assert await passwords.verify(Secret("correct Horse 7"), hashed)
+    assert not await passwords.verify(Secret("correct Horse 8"), hashed)
+
+
+@pytest.mark.parametrize("hashed", ["", "plain text", "$argon2id$v=19$broken"])
+async def test_a_hash_that_is_none_matches_nothing(passwords: Passwords, hashed: str):
+    assert not await passwords.verify(Secret("anything"), hashed)
+
+
+async def test_a_password_beyond_the_limit_is_nobodys(passwords: Passwords):
+    long = Secret("x" * (LONGEST + 1))
+    assert not await passwords.verify(long, await passwords.hash(long))
+
+
+async def test_a_hash_of_other_parameters_still_matches_and_says_that_it_is_old(passwords: Passwords):
+    older = Passwords(time_cost=2, memory_cost=64, workers=1)
+    hashed = await older.hash(Secret("correct Horse 7"))
+    older.close()
+    assert await passwords.verify(Secret("correct Horse 7"), hashed)
+    assert passwords.needs_rehash(hashed)
+    assert not passwords.needs_rehash(await passwords.hash(Secret("x")))
+
+
+@pytest.mark.req("TW-7")
+async def test_one_of_the_last_passwords_is_known_again(passwords: Passwords):
+    history = [await passwords.hash(Secret(text)) for text in ("first", "second", "third")]
+    assert await passwords.known(Secret("second"), history)
+    assert not await passwords.known(Secret("fourth"), history)
+
+
+async def test_what_cannot_wait_any_more_is_refused_at_once_and_the_places_come_back():
+    pool, gate = Passwords(time_cost=1, memory_cost=64, workers=1, queue=2), threading.Event()
+    try:
+        slow = asyncio.ensure_future(pool._run(gate.wait))
+        waiting = [asyncio.ensure_future(pool.hash(Secret("x"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await pool.hash(Secret("x"))
+        gate.set()
+        await asyncio.gather(slow, *waiting)
+        assert (await pool.hash(Secret("x"))).startswith("$argon2id$")
+    finally:
+        gate.set()
+        pool.close()
+
+
+@pytest.mark.req("TW-6")
+@pytest.mark.parametrize(
+    ("password", "fault"),
+    [
+        ("Short 1", "fewer than 12"),
+        ("all lower case words", "fewer than 3 of"),
+        ("my name is ALICE 7", "user's name"),
+        ("Bell\x07 in it 12345", "control character"),
+        ("Aa1!" * 300, "more than 1024"),
+    ],
+)
+def test_a_weak_password_is_told_why(password: str, fault: str):
+    (found,) = faults_in(RULES, Secret(password), "alice")
+    assert fault in found
+
+
+@pytest.mark.req("TW-6")
+def test_a_good_password_has_no_fault_and_a_bad_one_has_all_of_them():
+    assert faults_in(RULES, Secret("correct Horse 7"), "alice") == []
+    assert len(faults_in(RULES, Secret("alice"), "alice")) == 3
+    assert faults_in(RULES, Secret(b"\xff\xfe"), "alice") == ["is not UTF-8 text"]

@@ -1,0 +1,297 @@
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import ConfigError, load, load_settings
+
+GOOD = """
+[[listener]]
+name = "fix"
+plain = true
+
+[[route]]
+name = "engine"
+plain = true
+upstream = ["127.0.0.1:9880"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _somewhere_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> Path:
+    file = Path("given.toml")
+    file.write_text(text)
+    return file
+
+
+def faults(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(write(text))
+    return {problem.path: problem.message for problem in refused.value.problems}
+
+
+def test_defaults_hold_where_nothing_is_set():
+    settings = load_settings()
+
+    assert (settings.profile, settings.workers, settings.listener) == ("default", 1, ())
+
+
+def test_the_file_sets_options():
+    settings = load_settings(write(GOOD))
+
+    assert settings.listener[0].address == "127.0.0.1:9878"
+    assert settings.routes_of(settings.listener[0]) == settings.route
+
+
+def test_gateway_toml_of_the_working_directory_is_read_unasked():
+    Path("gateway.toml").write_text('profile = "cqg"')
+
+    assert load_settings().profile == "cqg"
+
+
+def test_the_environment_names_the_file(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_CONFIG", str(write('profile = "cqg"')))
+
+    assert load_settings().profile == "cqg"
+
+
+def test_the_environment_is_over_the_file_and_the_command_line_over_both(monkeypatch: pytest.MonkeyPatch):
+    file = write('workers = 2\nprofile = "cqg"\n[log]\nlevel = "error"\nformat = "console"')
+    monkeypatch.setenv("GATEWAY_WORKERS", "3")
+    monkeypatch.setenv("GATEWAY_LOG__LEVEL", "debug")
+
+    settings = load_settings(file, {"workers": 4})
+
+    assert (settings.workers, settings.profile) == (4, "cqg")
+    assert (settings.log.level, settings.log.format) == ("debug", "console")
+
+
+def test_a_list_comes_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_ROUTE", '[{"name": "a", "plain": true, "upstream": ["h:1"]}]')
+
+    assert load_settings().route[0].upstream == ("h:1",)
+
+
+def test_every_fault_is_listed_with_its_path_and_what_is_allowed():
+    found = faults(
+        """
+        profle = "x"
+        workers = "many"
+        [[listener]]
+        name = "a"
+        plain = true
+        venue = 7
+        login_timeout = "soon"
+        [[listener]]
+        name = "b"
+        [[route]]
+        name = "r"
+        plain = true
+        upstream = ["engine"]
+        [policy.totp]
+        window = 9
+        reuse = "often"
+        """
+    )
+
+    assert set(found) == {
+        "profle",
+        "workers",
+        "listener[0].venue",
+        "listener[0].login_timeout",
+        "listener[1]",
+        "route[0].upstream",
+        "route[0].upstream[0]",
+        "policy.totp.window",
+        "policy.totp.reuse",
+    }
+    assert "did you mean profile?" in found["profle"]
+    assert "valid integer" in found["workers"]
+    assert "'many'" in found["workers"]
+    assert "valid string" in found["listener[0].venue"]
+    assert '"30 min"' in found["listener[0].login_timeout"]
+    assert "≥ 0, ≤ 2" in found["policy.totp.window"]
+    assert "never | within_step" in found["policy.totp.reuse"]
+
+
+@pytest.mark.req("TW-4")
+@pytest.mark.parametrize(
+    "listener", ["", 'plain = true\ntls = {certificate = "given.toml", private_key = "given.toml"}']
+)
+def test_a_listener_has_tls_or_is_plain_by_name(listener: str):
+    assert "TW-4" in faults(f'[[listener]]\nname = "a"\n{listener}')["listener[0]"]
+
+
+@pytest.mark.req("SF-16")
+def test_a_route_has_tls_or_is_plain_by_name():
+    assert "SF-16" in faults('[[route]]\nname = "a"\nupstream = ["h:1"]')["route[0]"]
+
+
+def test_a_tls_file_that_does_not_exist_is_found_at_start():
+    found = faults('[[listener]]\nname = "a"\ntls = {certificate = "no.pem", private_key = "given.toml"}')
+
+    assert "does not point to a file" in found["listener[0].tls.certificate"]
+
+
+@pytest.mark.req("M7-13")
+def test_client_certificates_need_an_authority():
+    tls = 'tls = {certificate = "given.toml", private_key = "given.toml", client_certificate = "required"}'
+
+    assert "client_ca" in faults(f'[[listener]]\nname = "a"\n{tls}')["listener[0].tls"]
+
+
+def test_names_are_unique_and_routes_exist():
+    found = faults(GOOD + GOOD + '[[listener]]\nname = "x"\nplain = true\nroutes = ["nowhere"]')
+
+    assert found[""] == (
+        "two listeners are named fix; two routes are named engine; listener x names the route nowhere, which does not exist"
+    )
+
+
+@pytest.mark.req("TW-10")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[store]\nurl = "mysql://u:canary@h/d"',
+        '[store]\nurll = "postgresql://u:canary@h/d"',
+        'store = "postgresql://u:canary@h/d"',
+        '[store]\nurl = "postgresql://u:canary@h/d"',
+        '[store]\nmaster_key = "canary"\nmaster_key_file = "x"',
+        "[store]\nurl = ['canary']",
+    ],
+)
+def test_a_fault_never_repeats_a_secret(text: str):
+    with pytest.raises(ConfigError) as refused:
+        load_settings(write(text))
+
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.req("TW-10")
+def test_settings_never_show_a_secret():
+    settings = load_settings(write('[store]\nurl = "postgresql://u:canary@h/d"\nmaster_key = "canary"'))
+
+    assert "canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.store.database() == "postgresql://u:canary@h/d"
+
+
+def test_the_store_url_is_read_from_a_file(monkeypatch: pytest.MonkeyPatch):
+    Path("url").write_text("sqlite:///elsewhere.db\n")
+    monkeypatch.setenv("GATEWAY_STORE__URL_FILE", "url")
+
+    store = load_settings().store
+
+    assert store.database() == "sqlite:///elsewhere.db"
+    assert store.key_file() == Path("elsewhere.db.key")
+
+
+def test_a_url_and_a_file_with_one_do_not_go_together():
+    Path("url").write_text("sqlite:///elsewhere.db")
+
+    assert "keep one" in faults('[store]\nurl = "sqlite:///here.db"\nurl_file = "url"')["store"]
+
+
+def test_postgresql_needs_a_master_key_that_all_hosts_share():
+    assert "several hosts" in faults('[store]\nurl = "postgresql://u@h/d"')["store"]
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_STORRE__URL", "GATEWAY_LISTENERS"])
+def test_a_misspelt_variable_is_a_fault(monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setenv(name, "canary")
+
+    with pytest.raises(ConfigError, match=f"^{name}: unknown option in the environment") as refused:
+        load_settings()
+    assert "canary" not in str(refused.value)
+
+
+def test_a_misspelt_nested_variable_is_a_fault(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_LOG__LEVELL", "debug")
+
+    with pytest.raises(ConfigError, match=r"log\.levell: unknown option; did you mean level\?"):
+        load_settings()
+
+
+def test_broken_json_in_the_environment_names_its_option(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GATEWAY_ROUTE", "[{")
+
+    with pytest.raises(ConfigError, match=r"^route: "):
+        load_settings()
+
+
+def test_a_file_that_is_no_toml_says_where():
+    assert "line 2" in faults("profile = 'x'\nbroken\n")["given.toml"]
+
+
+def test_a_file_that_is_not_there_is_a_fault():
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such configuration file"):
+        load_settings(Path("nowhere.toml"))
+
+
+@pytest.mark.req("SF-9")
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", '"never"', "true", "604801"])
+@pytest.mark.parametrize("option", ["idle", "lifetime"])
+def test_a_session_cannot_be_made_endless(option: str, value: str):
+    assert f"policy.sessions.{option}" in faults(f"[policy.sessions]\n{option} = {value}")
+
+
+# ── the whole configuration ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def all_faults(text: str, *, serving: bool = False) -> dict[str, str]:
+    with pytest.raises(ConfigError) as refused:
+        load(write(text), serving=serving)
+    return {problem.path: problem.message for problem in refused.value.problems}
+
+
+def test_the_profile_gives_the_policy_and_the_file_overrides_it():
+    found = load(write('profile = "m7-6.16"\n[policy.sessions]\nidle = "10 min"'))
+
+    assert (found.policy.totp.window, found.policy.sessions.idle) == (0, 600)
+
+
+@pytest.mark.req("SF-10")
+def test_a_configuration_weaker_than_its_profile_is_refused_and_the_row_is_named():
+    found = all_faults('profile = "sfc-vatp"\n[policy.sessions]\nidle = "31 min"')
+
+    assert "sessions.idle = 1860: must be at most 1800 [SF-10" in found["policy"]
+
+
+@pytest.mark.req("SF-4")
+def test_the_second_factor_cannot_be_switched_off_where_the_profile_demands_it():
+    assert "SF-4" in all_faults('profile = "sfc-vatp"\n[policy]\nsecond_factor = "optional"')["policy"]
+
+
+def test_a_profile_that_does_not_exist_names_those_that_do():
+    assert "m7-6.16" in all_faults('profile = "m8"')["profile"]
+
+
+def test_a_venue_that_does_not_exist_names_those_that_do():
+    assert "default" in all_faults(GOOD.replace("plain", 'venue = "nasdaq"\nplain', 1))["listener[0].venue"]
+
+
+def test_a_venue_can_be_a_file_of_ones_own():
+    Path("mine.toml").write_text("user_tag = 49")
+
+    venue = load(write(GOOD.replace("plain", 'venue = "mine.toml"\nplain', 1))).venues["fix"]
+
+    assert (venue.name, venue.user_tag) == ("mine", 49)
+
+
+@pytest.mark.parametrize("text", ["usertag = 49", "user_tag = 0", 'user_tag = "x"', "code_tag = 34"])
+def test_a_venue_file_with_a_fault_is_refused(text: str):
+    Path("mine.toml").write_text(text)
+
+    assert "mine.toml: " in all_faults(GOOD.replace("plain", 'venue = "mine.toml"\nplain', 1))["listener[0].venue"]
+
+
+def test_without_a_listener_and_a_route_there_is_nothing_to_serve():
+    assert {"listener", "route"} == set(all_faults("", serving=True))
+
+
+def test_faults_of_profile_and_venues_are_listed_together():
+    text = 'profile = "m8"\n' + GOOD.replace("plain", 'venue = "nasdaq"\nplain', 1)
+
+    assert {"profile", "listener[0].venue"} == set(all_faults(text))

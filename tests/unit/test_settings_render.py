@@ -1,0 +1,78 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from gateway.policy.rules import LockoutRules, PasswordRules, Policy, SessionRules, TotpRules
+from gateway.settings import Settings, load_settings
+from gateway.settings.options import tables
+from gateway.settings.policy import (
+    LockoutOverrides,
+    PasswordOverrides,
+    PolicyOverrides,
+    SessionOverrides,
+    TotpOverrides,
+)
+from gateway.settings.render import toml_text
+
+
+@pytest.fixture(autouse=True)
+def _somewhere_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_printed_file_loads_and_sets_nothing():
+    Path("gateway.toml").write_text(toml_text())
+
+    assert Settings() == load_settings()
+
+
+def test_the_printed_file_loads_with_every_option_set_as_printed():
+    text = re.sub(r"^#(?=[a-z\[])", "", toml_text(), flags=re.MULTILINE)
+    text = re.sub(r"^(url_file|master_key) = .*$", "", text, flags=re.MULTILINE)  # the other half of a pair is set
+    Path("tls").mkdir()
+    for name in re.findall(r'"(tls/[^"]+)"', text):
+        Path(name).touch()
+    Path("gateway.toml").write_text(text)
+
+    settings = load_settings()
+
+    assert settings.listener[0].tls is not None
+    assert settings.route[0].tls is not None
+    assert Settings().argon2 == settings.argon2
+    assert settings.policy.sessions.idle == SessionRules().idle
+
+
+def test_every_option_says_why_it_is_there():
+    silent = [
+        f"{table.path}.{option.name}" for table in tables(Settings) for option in table.options if not option.reason
+    ]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rules"),
+    [
+        (PolicyOverrides, Policy),
+        (TotpOverrides, TotpRules),
+        (LockoutOverrides, LockoutRules),
+        (PasswordOverrides, PasswordRules),
+        (SessionOverrides, SessionRules),
+    ],
+)
+def test_every_rule_of_the_policy_can_be_overridden_and_nothing_else(overrides: type, rules: type):
+    assert {field.name for field in fields(rules)} == set(overrides.model_fields)
+
+
+def test_overrides_are_only_what_was_set():
+    Path("gateway.toml").write_text(
+        '[policy]\nrefusal_floor = 1\n[policy.totp]\nwindow = 0\n[policy.sessions]\nidle = "10 min"'
+    )
+
+    assert load_settings().policy.as_overrides() == {
+        "refusal_floor": 1.0,
+        "totp": {"window": 0},
+        "sessions": {"idle": 600.0},
+    }
