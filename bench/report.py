@@ -1,0 +1,146 @@
+"""Tables, goals and the JSON file of one run. It computes medians and ratios and invents nothing: what is missing shows as a dash."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows import Row
+
+# row key up to its first dash -> (metric, heading, format)
+COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "rtt": (("p50", "p50 µs", ".1f"), ("p99", "p99 µs", ".1f"), ("p999", "p99.9 µs", ".1f")),
+    "flood": (("messages_per_s", "messages/s", ",.0f"), ("mb_per_s", "MB/s", ",.1f"), ("cpu", "proxy core", ".0%")),
+    "logins": (
+        ("logins_per_s", "logins/s", ",.0f"),
+        ("p50_ms", "p50 ms", ".2f"),
+        ("p99_ms", "p99 ms", ".2f"),
+        ("refused", "refused", ".0f"),
+    ),
+    "memory": (),
+}
+# the same key -> (metric, the peer it is divided by)
+RATIOS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "rtt": (("p50", "haproxy"), ("p99", "haproxy"), ("p50", "uvloop"), ("p50", "direct")),
+    "flood": (("mb_per_s", "haproxy"), ("mb_per_s", "uvloop"), ("mb_per_s", "direct")),
+    "logins": (("logins_per_s", "haproxy"), ("logins_per_s", "direct")),
+    "memory": (("kib_per_session_1000", "haproxy"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One line of the issue's "What it must reach"; `met` is None when this run did not measure it."""
+
+    text: str
+    value: float | None
+    bound: float
+    at_most: bool
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+
+def goals(rows: Mapping[str, Row], ready_seconds: float | None, argon2_per_s: float | None) -> list[Goal]:
+    """Every goal, measured or not."""
+    empty = Row("")
+    rtt, flood, logins, memory = (rows.get(key, empty) for key in ("rtt", "flood", "logins", "memory"))
+    with_argon2 = logins.median("gateway+argon2", "logins_per_s")
+    without = logins.median("gateway", "logins_per_s")
+    share = with_argon2 * (1 / argon2_per_s + 1 / without) if with_argon2 and argon2_per_s and without else None
+    return [
+        Goal("p50 against HAProxy", rtt.ratio("gateway", "haproxy", "p50"), 1.10, at_most=True),
+        Goal("p99 against HAProxy", rtt.ratio("gateway", "haproxy", "p99"), 1.25, at_most=True),
+        Goal("messages/s echoed on one core", flood.median("gateway", "messages_per_s"), 1.5e6, at_most=False),
+        Goal("MB/s against HAProxy", flood.ratio("gateway", "haproxy", "mb_per_s"), 0.35, at_most=False),
+        Goal("logins/s without argon2", without, 300, at_most=False),
+        Goal(
+            "logins/s with argon2, against that core's time for argon2 and for the rest of a login",
+            share,
+            0.9,
+            at_most=False,
+        ),
+        *(
+            Goal(
+                f"KiB per idle session at {size}", memory.median("gateway", f"kib_per_session_{size}"), 30, at_most=True
+            )
+            for size in (1000, 5000)
+        ),
+        Goal("seconds until ready", ready_seconds, 1.0, at_most=True),
+    ]
+
+
+def _shown(value: float | None, style: str) -> str:
+    return "-" if value is None else format(value, style)
+
+
+def _columns(key: str, row: Row) -> Sequence[tuple[str, str, str]]:
+    if key != "memory":
+        return COLUMNS[key.partition("-")[0]]
+    names = {name for rounds in row.rounds.values() for numbers in rounds for name in numbers}
+    sizes = sorted(int(name.rpartition("_")[2]) for name in names if name.startswith("kib_per_session_"))
+    each = [(f"kib_per_session_{size}", f"KiB each at {size}", ".1f") for size in sizes]
+    return (*each, *((f"resident_{size}", f"KiB in all at {size}", ",.0f") for size in (0, *sizes)))
+
+
+def table(key: str, row: Row) -> Table:
+    """One row of the bench as a table with its ratios to HAProxy and to direct."""
+    shown = Table(title=row.title, title_justify="left")
+    shown.add_column("peer")
+    columns = _columns(key, row)
+    ratios = [(metric, base) for metric, base in RATIOS[key.partition("-")[0]] if base in row.rounds]
+    for _, heading, _ in columns:
+        shown.add_column(heading, justify="right")
+    for metric, base in ratios:
+        shown.add_column(f"{metric.split('_')[0]} / {base}", justify="right")
+    for peer in row.rounds:
+        values = [_shown(row.median(peer, metric), style) for metric, _, style in columns]
+        shown.add_row(peer, *values, *(_shown(row.ratio(peer, base, metric), ".2f") for metric, base in ratios))
+    return shown
+
+
+def print_all(rows: Mapping[str, Row], aims: Sequence[Goal], notes: Sequence[str]) -> None:
+    """Everything a reader at the terminal gets."""
+    console = Console(width=130)
+    for key, row in rows.items():
+        console.print(table(key, row))
+        for failure in row.failures:
+            console.print(f"  {failure}", style="red", markup=False)
+    for goal in aims:
+        if goal.met is not None:
+            word = "met   " if goal.met else "MISSED"
+            console.print(
+                f"{word} {goal.text}: {goal.value:,.2f} ({'at most' if goal.at_most else 'at least'} {goal.bound:,.2f})"
+            )
+    for note in notes:
+        console.print(f"note: {note}", markup=False)
+
+
+def save(path: Path, rows: Mapping[str, Row], aims: Sequence[Goal], about: Mapping[str, object]) -> None:
+    """The whole run: every round, the medians, the ratios, the goals, the machine."""
+    document = {
+        **about,
+        "goals": [asdict(goal) | {"met": goal.met} for goal in aims],
+        "rows": {key: _document(key, row) for key, row in rows.items()},
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _document(key: str, row: Row) -> dict[str, object]:
+    metrics = [metric for metric, _, _ in _columns(key, row)]
+    ratios = RATIOS[key.partition("-")[0]]
+    return {
+        "title": row.title,
+        "failures": row.failures,
+        "median": {peer: {metric: row.median(peer, metric) for metric in metrics} for peer in row.rounds},
+        "ratios": {
+            peer: {f"{metric}/{base}": row.ratio(peer, base, metric) for metric, base in ratios} for peer in row.rounds
+        },
+        "rounds": row.rounds,
+    }
