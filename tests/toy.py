@@ -3,7 +3,7 @@
 After admission everything passes, but a line "SHOUT" goes through the dialect, upper-cased, so that the slow way is seen.
 """
 
-from gateway.core.dialect import Answered, Epilogue, Farewell, Found, Output, Pass, Side, Violation
+from gateway.core.dialect import Answered, Epilogue, Farewell, Found, Output, Pass, PerConnection, Side, Violation
 from gateway.core.login import Admitted, Login, Moment, Refused
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
@@ -18,7 +18,7 @@ class ToyWatch:
         return None if b"shout" in chunk else chunk
 
 
-class Toy:
+class Toy(PerConnection):
     dials_on_accept = False
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ edge then holds neither keys nor database credentials.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.core.login import Attempt, Note, Origin, Verdict
@@ -14,11 +14,15 @@ from gateway.core.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The engine answered the login: the session is live from `wall` on (seconds since 1970)."""
+    """The engine answered the login: the session is live from `wall` on (seconds since 1970).
+
+    `will` replaces the login's where it is not empty (AMQP: the venue's session id is known now).
+    """
 
     session: str
     upstream: str
     wall: float
+    will: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +40,15 @@ class Ended:
     Never one: UPSTREAM_UNREACHABLE gives the code back, as no byte left the gateway; UPSTREAM_REFUSED counts as a
     failure where the engine is the one that checks the password; other reasons charge nothing and give nothing back.
     `value` is what the dialect wants remembered of the stream (it closes the memory); None keeps what is stored,
-    still open.
+    still open. `owed`: the venue was not told, so the session's will stays in the journal until somebody has delivered
+    it and says `ended` again, with `owed` False; until then the session has not left (TakeOver waits for it).
     """
 
     session: str
     reason: Reason
     wall: float
     value: bytes | None = None
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,15 @@ class Order:
 
     session: str
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A session is over, or its gateway is gone, and the venue does not know: deliver `will` by the route's courier."""
+
+    session: str
+    route: str
+    will: bytes = field(repr=False)
 
 
 class Authority(Protocol):
@@ -83,8 +98,10 @@ class Authority(Protocol):
     async def report(self, report: Report) -> None:
         """Record a contact that was closed before any login (rate-limited per address)."""
 
-    def orders(self) -> AsyncIterator[Order]:
-        """Yield kicks and locks for sessions of this process, each within one second of being given."""
+    def orders(self) -> AsyncIterator[Order | Owed]:
+        """Yield kicks and locks for sessions of this process, each within one second of being given; and wills to be
+        delivered, each to one process at a time, until it is settled.
+        """
 
     async def ready(self) -> bool:
         """Say whether logins can be judged now; False while the store is away."""

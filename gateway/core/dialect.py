@@ -47,13 +47,52 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """New credentials of the login that passes already (AMQP: connection.update-secret); answered by `renewed`."""
+
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """The upstream answered the forwarded login; the answer itself went before as a Pass. False: it refused."""
+    """The upstream answered the forwarded login; the answer itself went before as a Pass. False: it refused.
+
+    `stays`: a refused client may try again on the same connection; else the upstream closes it.
+    """
+
+    accepted: bool
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """One message was swallowed, and its sender told; the connection stays."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Give `data`, the dialect's own description of a message, to the route's courier: it does not travel on this line."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """The client ended its session in the protocol's own words. `stays`: its connection waits for another login."""
+
+    stays: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """The venue has (not) taken the word of `parting` that the session is over."""
 
     accepted: bool
 
 
-Output = Pass | Found | Violation | Answered
+Output = Pass | Found | Renewal | Violation | Answered | Declined | Mail | LoggedOut | Parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +100,14 @@ class Farewell:
     """How the dialect says no. `message` goes to the client (None: close without a byte).
 
     Where `value` is set it is committed to the stream's memory *before* the message is sent;
-    if that fails the message is not sent.
+    if that fails the message is not sent. `mail` goes by the route's courier. `stays`: the connection is not closed,
+    another login may follow on it.
     """
 
     message: bytes | None = field(default=None, repr=False)
     value: bytes | None = field(default=None, repr=False)
+    mail: tuple[bytes, ...] = field(default=(), repr=False)
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +133,10 @@ class Watch(Protocol):
 
 
 class Dialect(Protocol):
-    """One connection's protocol. `dials_on_accept`: the upstream is needed before the login (AMQP: its handshake)."""
+    """One connection's protocol. `dials_on_accept`: the upstream is needed before the login (AMQP: its handshake).
+
+    A protocol whose sessions are its connections (FIX) takes the second half from `PerConnection`.
+    """
 
     dials_on_accept: bool
 
@@ -113,7 +158,51 @@ class Dialect(Protocol):
         """Say to the client of a passing session that it is logged out."""
 
     def epilogue(self) -> Epilogue:
-        """Say how an admitted session ended. Called once, after everything that passed."""
+        """Say how an admitted session ended, after everything that passed."""
 
     def watch(self, side: Side) -> Watch:
         """Return the hot-path look at bytes arriving from `side`; it shares this dialect's state."""
+
+    @property
+    def holds(self) -> bool:
+        """Say whether, between `admitted` and `released`, the client's bytes have to wait outside."""
+
+    def ticked(self, now: Moment) -> list[Output]:
+        """A second passed and nothing passes yet: return what keeps the lines up (AMQP: heartbeats)."""
+
+    def renewed(self) -> list[Output]:
+        """Say yes to the Renewal that was found."""
+
+    def will(self) -> bytes:
+        """Return what the route's courier must tell the venue if this session ends and its own line can't; b"": nothing."""
+
+    def parting(self, reason: Reason, now: Moment) -> list[Output]:
+        """Tell the venue, and a client that is still there, that the session is over; [] where there is nothing to tell.
+
+        Then no byte of the client passes, and Parted follows, here or from `feed`. With UPSTREAM_LOST and UPSTREAM_CLOSED
+        only the client is left; the latter comes before a login too.
+        """
+
+
+class PerConnection:
+    """The second half of `Dialect` where the venue learns of a session's end from its connection."""
+
+    __slots__ = ()
+
+    holds = True
+
+    def ticked(self, now: Moment) -> list[Output]:  # noqa: ARG002 - the contract's
+        """Nothing keeps such a line up but its peers."""
+        return []
+
+    def renewed(self) -> list[Output]:
+        """No Renewal is ever found."""
+        return []
+
+    def will(self) -> bytes:
+        """Leave nothing to be said."""
+        return b""
+
+    def parting(self, reason: Reason, now: Moment) -> list[Output]:  # noqa: ARG002 - the contract's
+        """Say nothing: the connection's end says it."""
+        return []

@@ -109,19 +109,47 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """The session passes from here on: chunks may take the watcher's short cut, the client is read again."""
+    """The session passes from here on: chunks may take the watcher's short cut, the client is read again.
+
+    `will` is the dialect's: what the venue must be told if this session's own line can't.
+    """
 
     grant: Admitted
+    will: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpipe:
+    """The session is over but its connection stays: every chunk goes to the session again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Record one swallowed message."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Give `data` to the courier of the route, once; what is said so is a courtesy to the client."""
+
+    route: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """It is over: what to record. `grant` is None where nobody was admitted, `value` goes to the stream's memory."""
+    """It is over: what to record. `grant` is None where nobody was admitted, `value` goes to the stream's memory.
+
+    `owed`: the venue could not be told on this line (`Ended.owed`).
+    """
 
     reason: Reason
     grant: Admitted | None = None
     value: bytes | None = None
     judged: bool = False
+    owed: bool = False
 
 
-Action = Send | Close | Verify | Dial | Commit | Pipe | End
+Action = Send | Close | Verify | Dial | Commit | Pipe | Unpipe | Report | Post | End

@@ -23,7 +23,9 @@ class Login:
 
     `process` is the SenderCompID or the AMQP application id, `target` the TargetCompID or vhost, `version` the
     BeginString or AMQP version. `stream` names what the dialect wants remembered between connections
-    (FIX: the sequence-number stream), "" for nothing.
+    (FIX: the sequence-number stream), "" for nothing. `force`: what the login itself asks about the user's other
+    sessions, on every protocol: True takes them over, False is refused while there is one, None leaves it to the policy.
+    `will` is what the venue must be told, by the route's courier, if the gateway dies between this login and its end.
     """
 
     protocol: str
@@ -34,6 +36,8 @@ class Login:
     password: Secret | None = None
     code: Secret | None = None
     stream: str = ""
+    force: bool | None = None
+    will: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A login to be judged. `arrived` is when its last byte was read, not when a queue got to it (BY-4)."""
+    """A login to be judged. `arrived` is when its last byte was read, not when a queue got to it (BY-4).
+
+    `renews` is the id of the live session that this login prolongs, "" for a new one.
+    """
 
     login: Login
     origin: Origin
     route: str
     arrived: Moment
+    renews: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Reason(Enum):
     MUST_CHANGE_PASSWORD = "must_change_password", Disclosure.TOLD, "the password is initial or expired"
     TOO_MANY_SESSIONS = "too_many_sessions", Disclosure.TOLD, "the user has as many sessions as the policy allows"
     ALREADY_LOGGED_IN = "already_logged_in", Disclosure.TOLD, "this identity has a live session already"
+    NOT_LOGGED_IN = "not_logged_in", Disclosure.TOLD, "a message that needs a login first"
+    FORBIDDEN = "forbidden", Disclosure.TOLD, "a message that would reach the venue beside the login"
     UNAVAILABLE = "unavailable", Disclosure.TOLD, "the gateway could not decide, so the answer is no"
 
     # A login was right, but the engine did not take it.
@@ -76,6 +78,7 @@ class Reason(Enum):
     REPLACED = "replaced", Disclosure.TOLD, "a newer login of the same identity took over"
     RIGHT_REMOVED = "right_removed", Disclosure.TOLD, "the user was disabled, locked or its credentials reset"
     IDENTITY_CHANGED = "identity_changed", Disclosure.SILENT, "a login of another identity on a live connection"
+    GATEWAY_LOST = "gateway_lost", Disclosure.SILENT, "the gateway process that held the session is gone"
     SHUTDOWN = "shutdown", Disclosure.TOLD, "the gateway is stopping"
 
     def __new__(cls, key: str, disclosure: Disclosure, meaning: str) -> Self:
@@ -91,6 +94,8 @@ _TOLD = {
     Reason.MUST_CHANGE_PASSWORD: "Login refused: the password must be changed first",
     Reason.TOO_MANY_SESSIONS: "Login refused: too many sessions of this user",
     Reason.ALREADY_LOGGED_IN: "Login refused: already logged in",
+    Reason.NOT_LOGGED_IN: "Login required: a login with a one-time code comes first",
+    Reason.FORBIDDEN: "Not allowed through this gateway",
     Reason.UNAVAILABLE: "Login refused: service temporarily unavailable",
     Reason.UPSTREAM_UNREACHABLE: "Login refused: exchange not reachable; the code was not used up",
     Reason.UPSTREAM_SILENT: "Login refused: exchange did not answer",

@@ -1,7 +1,9 @@
 """The session machine: one for every protocol. Events in, a plain list of actions out.
 
-    Opening ─▶ AwaitingLogin ─▶ Checking ─▶ Admitting ─▶ Passing ─▶ Closed
+    Opening ─▶ AwaitingLogin ─▶ Checking ─▶ Admitting ─▶ Passing ─▶ Parting ─▶ Closed
        └──────────────┴────────────┴────────────┴──────────┴─▶ Refusing ─▶ Closed
+
+Where the protocol lets a connection outlive a refusal or a logout, AwaitingLogin comes again.
 
 `TRANSITIONS` is the whole table; the diagram in docs/ is drawn from it. Nothing outside this file changes a state.
 The machine drives the dialect, so a whole conversation can be played without a socket.
@@ -11,7 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from gateway.core.dialect import Answered, Dialect, Farewell, Found, Output, Pass, Side, Violation
+from gateway.core.dialect import (
+    Answered,
+    Declined,
+    Dialect,
+    Farewell,
+    Found,
+    LoggedOut,
+    Mail,
+    Output,
+    Parted,
+    Pass,
+    Renewal,
+    Side,
+    Violation,
+)
 from gateway.core.events import (
     Action,
     Close,
@@ -27,31 +43,37 @@ from gateway.core.events import (
     Lost,
     Ordered,
     Pipe,
+    Post,
     Received,
+    Report,
     Send,
     Ticked,
+    Unpipe,
     Verify,
 )
 from gateway.core.login import Admitted, Attempt, Memory, Moment, Note, Origin, Refused
 from gateway.core.reason import Disclosure, Reason, public_text
 from gateway.core.route import Route, find_route
-from gateway.core.states import Admitting, AwaitingLogin, Checking, Closed, Opening, Passing, Refusing, State
+from gateway.core.states import Admitting, AwaitingLogin, Checking, Closed, Opening, Parting, Passing, Refusing, State
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds. `login`: from connection to complete login (slow-loris); `answer`: dial and engine's answer together."""
+    """Seconds. `login`: from connection to complete login (slow-loris); `answer`: dial and engine's answer together;
+    `parting`: how long the venue may take to hear that a session is over before the courier is asked to tell it.
+    """
 
     login: float = 10.0
     answer: float = 10.0
+    parting: float = 2.0
 
 
 class Session:
     """One client connection from its first byte to its last.
 
     Invariants: no byte of the client goes upstream before a verdict that admits (BY-2) except what the dialect's
-    allow-list passes; a verdict is asked for once per login; one End is returned, and after it nothing but
-    the End of a grant that came too late.
+    allow-list passes; a verdict is asked for once per login; every grant ends in one End; after Close nothing is
+    returned but the End, and that of a grant that came too late.
     """
 
     __slots__ = ("_dialect", "_limits", "_origin", "_routes", "state")
@@ -84,10 +106,18 @@ class Session:
     def _read(self, event: Received, now: Moment) -> list[Action]:
         return self._outputs(self._dialect.feed(event.side, event.data, now), now)
 
-    def _late(self, _event: Ticked, now: Moment) -> list[Action]:
+    def _late(self, event: Ticked, now: Moment) -> list[Action]:
         waiting = self.state
         assert isinstance(waiting, Opening | AwaitingLogin)
-        return self._close(Reason.LOGIN_TIMEOUT) if now.mono >= waiting.deadline else []
+        if now.mono >= waiting.deadline:
+            return self._close(Reason.LOGIN_TIMEOUT)
+        return self._keep(event, now)
+
+    def _keep(self, _event: Ticked, now: Moment) -> list[Action]:
+        return self._outputs(self._dialect.ticked(now), now)
+
+    def _await(self, now: Moment) -> None:
+        self.state = AwaitingLogin(now.mono + self._limits.login)
 
     def _outputs(self, outputs: Sequence[Output], now: Moment) -> list[Action]:
         actions: list[Action] = []
@@ -97,17 +127,28 @@ class Session:
                     actions.append(Send(to, data))
                 case Found(login):
                     actions += self._found(Attempt(login, self._origin, "", now))
-                case Answered(accepted):
-                    actions += self._answered(accepted, now)
+                case Renewal(login):
+                    actions += self._renewal(Attempt(login, self._origin, "", now), now)
+                case Answered():
+                    actions += self._answered(output, now)
+                case Mail(data):
+                    actions.append(Post(self._routes[0].name, data))
+                case Declined(reason):
+                    actions.append(Report(reason))
+                case LoggedOut(stays):
+                    actions += self._logged_out(now, stays=stays)
+                case Parted(accepted):
+                    actions += self._parted(owed=not accepted)
                 case Violation(reason):
-                    return actions + self._close(reason)
+                    return actions + self._violated(reason, now)
         return actions
 
     def _found(self, attempt: Attempt) -> list[Action]:
-        route = find_route(self._routes, attempt.login)
+        dialled = self._dialect.dials_on_accept
+        route = find_route(self._routes[:1] if dialled else self._routes, attempt.login)
         if route is None:
             return self._close(Reason.NO_ROUTE)
-        attempt = Attempt(attempt.login, attempt.origin, route.name, attempt.arrived)
+        attempt = replace(attempt, route=route.name)
         self.state = Checking(attempt, route)
         return [Verify(attempt)]
 
@@ -117,7 +158,7 @@ class Session:
         route = _in(self.state, Checking).route
         match event.verdict:
             case Refused() as refused:
-                return self._refuse(refused, End(refused.reason, judged=True))
+                return self._refuse(refused, End(refused.reason, judged=True), now)
             case Admitted() as grant:
                 self.state = Admitting(grant, now.mono + self._limits.answer)
                 return self._forward(Dialled(), now) if self._dialect.dials_on_accept else [Dial(route)]
@@ -127,40 +168,46 @@ class Session:
         self.state = replace(admitting, forwarded=True)
         return self._outputs(self._dialect.admitted(admitting.grant), now)
 
-    def _answered(self, accepted: bool, now: Moment) -> list[Action]:  # noqa: FBT001 - the dialect's own word
+    def _answered(self, answer: Answered, now: Moment) -> list[Action]:
         admitting = _in(self.state, Admitting)
         grant = admitting.grant
-        if not accepted:  # the refusal itself passes to the client, then the engine closes
-            self.state = replace(admitting, refused=True)
-            return []
-        self.state = Passing(grant, now.mono + grant.idle, now.mono + grant.lifetime)
-        return [Pipe(grant), *self._outputs(self._dialect.released(now), now)]
+        if answer.accepted:
+            self.state = Passing(grant, now.mono + grant.idle, now.mono + grant.lifetime)
+            return [Pipe(grant, self._dialect.will()), *self._outputs(self._dialect.released(now), now)]
+        if answer.stays:
+            self._await(now)
+            return [self._ended(End(Reason.UPSTREAM_REFUSED, grant, judged=True))]
+        self.state = replace(admitting, refused=True)  # the refusal itself passes to the client, then the engine closes
+        return []
 
-    def _unreachable(self, _event: DialFailed, _now: Moment) -> list[Action]:
+    def _unreachable(self, _event: DialFailed, now: Moment) -> list[Action]:
         if isinstance(self.state, Opening):
             return self._close(Reason.UPSTREAM_UNREACHABLE)
-        return self._not_taken(Reason.UPSTREAM_UNREACHABLE)
+        return self._not_taken(Reason.UPSTREAM_UNREACHABLE, now)
 
     def _unanswered(self, event: Ticked | Lost | Ordered, now: Moment) -> list[Action]:
         admitting = _in(self.state, Admitting)
         match event:
             case Ticked():
-                return self._not_taken(Reason.UPSTREAM_SILENT) if now.mono >= admitting.deadline else []
+                late = now.mono >= admitting.deadline
+                return self._not_taken(Reason.UPSTREAM_SILENT, now) if late else self._keep(event, now)
             case Ordered(reason):
-                return self._not_taken(reason)
+                return self._not_taken(reason, now)
             case Lost(Side.UPSTREAM):
-                return self._not_taken(Reason.UPSTREAM_REFUSED if admitting.refused else Reason.UPSTREAM_CLOSED)
+                return self._not_taken(Reason.UPSTREAM_REFUSED if admitting.refused else Reason.UPSTREAM_CLOSED, now)
             case Lost():
-                return self._close(Reason.CLIENT_LEFT)
+                return self._not_taken(Reason.CLIENT_LEFT, now)
 
-    def _not_taken(self, reason: Reason) -> list[Action]:
+    def _not_taken(self, reason: Reason, now: Moment) -> list[Action]:
         admitting = _in(self.state, Admitting)
         grant = admitting.grant
         if admitting.forwarded:
-            # The engine has read the Logon and may have answered: its numbers are its own, so no word of ours.
+            # The engine has read the login and may have answered: in FIX its numbers are its own, so no word of ours.
+            return self._part(End(reason, grant, judged=True), now)
+        if reason is Reason.CLIENT_LEFT:
             return self._close(reason)
         refused = Refused(reason, public_text(reason), memory=grant.memory)
-        return self._refuse(refused, End(reason, grant, judged=True))
+        return self._refuse(refused, End(reason, grant, judged=True), now)
 
     # ── passing ──
 
@@ -174,48 +221,112 @@ class Session:
             return self._dismiss(Ordered(Reason.IDLE), now)
         return []
 
+    def _renewal(self, attempt: Attempt, now: Moment) -> list[Action]:
+        passing = _in(self.state, Passing)
+        route = find_route(self._routes, attempt.login)
+        if passing.renewing or route is None:
+            return self._violated(Reason.NO_ROUTE if route is None else Reason.GARBLED, now)
+        self.state = replace(passing, renewing=True)
+        return [Verify(replace(attempt, route=route.name, renews=passing.grant.session))]
+
+    def _rejudged(self, event: Judged, now: Moment) -> list[Action]:
+        passing = _in(self.state, Passing)
+        self.state = replace(passing, renewing=False)
+        match event.verdict:
+            case Admitted() as grant:
+                self.state = Passing(passing.grant, now.mono + grant.idle, now.mono + grant.lifetime)
+                return self._outputs(self._dialect.renewed(), now)
+            case Refused(Reason.UNAVAILABLE):  # a store that is away ends no live session: it has what it was given
+                return []
+            case Refused(reason):
+                return self._dismiss(Ordered(reason), now)
+
     def _dismiss(self, event: Ordered, now: Moment) -> list[Action]:
         grant = _in(self.state, Passing).grant
         farewell = self._dialect.dismissed(event.reason, public_text(event.reason), now)
-        return self._say(farewell, grant.memory, End(event.reason, grant, judged=True))
+        return self._say(farewell, grant.memory, End(event.reason, grant, judged=True), now)
 
     def _order(self, event: Ordered, _now: Moment) -> list[Action]:
         return self._close(event.reason)
 
+    def _logged_out(self, now: Moment, *, stays: bool) -> list[Action]:
+        ended = End(Reason.LOGOUT, _in(self.state, Passing).grant, judged=True)
+        if not stays:
+            return self._part(ended, now)
+        self._await(now)
+        return [Unpipe(), self._ended(ended)]
+
     # ── saying no ──
 
-    def _refuse(self, refused: Refused, ended: End) -> list[Action]:
+    def _refuse(self, refused: Refused, ended: End, now: Moment) -> list[Action]:
         if refused.memory is None or refused.reason.disclosure is Disclosure.SILENT:
             return self._finish(ended)
-        return self._say(self._dialect.refused(refused), refused.memory, ended)
+        return self._say(self._dialect.refused(refused), refused.memory, ended, now)
 
-    def _say(self, farewell: Farewell, memory: Memory, ended: End) -> list[Action]:
-        if farewell.message is None:
-            return self._finish(ended)
+    def _say(self, farewell: Farewell, memory: Memory, ended: End, now: Moment) -> list[Action]:
+        if farewell.message is None and not farewell.stays:
+            return self._part(ended, now)
         self.state = Refusing(farewell, ended)
         if farewell.value is None:
-            return self._committed(Committed(stored=True), Moment(0, 0))
+            return self._committed(Committed(stored=True), now)
         return [Commit(Note(memory.key, memory.version, farewell.value))]
 
-    def _committed(self, event: Committed, _now: Moment) -> list[Action]:
+    def _committed(self, event: Committed, now: Moment) -> list[Action]:
         refusing = _in(self.state, Refusing)
-        message = refusing.farewell.message if event.stored else None
-        say: list[Action] = [] if message is None else [Send(Side.CLIENT, message)]
-        return say + self._finish(refusing.ended)
+        farewell = refusing.farewell
+        say: list[Action] = []
+        if event.stored and farewell.message is not None:
+            say.append(Send(Side.CLIENT, farewell.message))
+        say += [Post(self._routes[0].name, data) for data in farewell.mail]
+        if farewell.stays:
+            self._await(now)
+            return say
+        return say + self._part(refusing.ended, now)
 
     # ── the end ──
 
-    def _dropped(self, event: Lost, _now: Moment) -> list[Action]:
+    def _dropped(self, event: Lost, now: Moment) -> list[Action]:
         grant = _in(self.state, Passing).grant
-        epilogue = self._dialect.epilogue()
-        if epilogue.orderly:
-            return self._over(End(Reason.LOGOUT, grant, epilogue.value, judged=True))
         reason = Reason.CLIENT_LOST if event.side is Side.CLIENT else Reason.UPSTREAM_LOST
-        return self._over(End(reason, grant, epilogue.value, judged=True))
+        if self._dialect.epilogue().orderly:
+            reason = Reason.LOGOUT
+        return self._part(End(reason, grant, judged=True), now)
 
-    def _left(self, _event: Lost, _now: Moment) -> list[Action]:
+    def _part(self, ended: End, now: Moment) -> list[Action]:
+        """Tell the venue on its own line that a grant is over, where the protocol needs it, and wait for its word."""
+        told = self._dialect.parting(ended.reason, now) if ended.grant else []
+        if not told:
+            return self._finish(ended)
+        self.state = Parting(ended, now.mono + self._limits.parting)
+        return self._outputs(told, now)
+
+    def _parted(self, *, owed: bool) -> list[Action]:
+        return self._finish(replace(_in(self.state, Parting).ended, owed=owed))
+
+    def _overdue(self, event: Ticked | Lost, now: Moment) -> list[Action]:
+        match event:
+            case Ticked():
+                return self._parted(owed=True) if now.mono >= _in(self.state, Parting).deadline else []
+            case Lost(Side.UPSTREAM):
+                return self._parted(owed=True)
+            case Lost():
+                return []
+
+    def _left(self, event: Lost, now: Moment) -> list[Action]:
         judged = isinstance(self.state, Checking)
-        return self._finish(End(Reason.CLIENT_LEFT, judged=judged))
+        if event.side is Side.CLIENT:
+            return self._finish(End(Reason.CLIENT_LEFT, judged=judged))
+        told = self._dialect.parting(Reason.UPSTREAM_CLOSED, now)
+        said: list[Action] = [Send(one.to, one.data) for one in told if isinstance(one, Pass)]
+        return said + self._finish(End(Reason.UPSTREAM_CLOSED, judged=judged))
+
+    def _violated(self, reason: Reason, now: Moment) -> list[Action]:
+        match self.state:
+            case Admitting(grant, forwarded=True) | Passing(grant):
+                return self._part(End(reason, grant, judged=True), now)
+            case Parting():
+                return self._parted(owed=True)
+        return self._close(reason)
 
     def _close(self, reason: Reason) -> list[Action]:
         match self.state:
@@ -227,13 +338,17 @@ class Session:
 
     def _late_verdict(self, event: Judged, _now: Moment) -> list[Action]:
         match event.verdict:
-            case Admitted() as grant:  # the client left while the authority decided: free the place again
-                return [_unused(Reason.CLIENT_LEFT, grant)]
+            case Admitted() as grant:  # a side left while the authority decided: free the place again
+                gone = _in(self.state, Closed).reason is Reason.UPSTREAM_CLOSED
+                return [_unused(Reason.UPSTREAM_UNREACHABLE if gone else Reason.CLIENT_LEFT, grant)]
             case Refused():
                 return []
 
     def _finish(self, ended: End) -> list[Action]:
-        return self._over(replace(ended, value=self._dialect.epilogue().value) if ended.grant else ended)
+        return self._over(self._ended(ended))
+
+    def _ended(self, ended: End) -> End:
+        return replace(ended, value=self._dialect.epilogue().value) if ended.grant else ended
 
     def _over(self, ended: End) -> list[Action]:
         self.state = Closed(ended.reason)
@@ -275,19 +390,25 @@ TRANSITIONS: dict[tuple[type[State], type[Event]], Transition] = {
     (AwaitingLogin, Lost): Transition(Session._left, (Closed,)),
     (AwaitingLogin, Ticked): Transition(Session._late, (AwaitingLogin, Closed)),
     (AwaitingLogin, Ordered): Transition(Session._order, (Closed,)),
-    (Checking, Judged): Transition(Session._judged, (Admitting, Refusing, Closed)),
+    (Checking, Received): Transition(Session._read, (Checking, Closed)),
+    (Checking, Judged): Transition(Session._judged, (Admitting, AwaitingLogin, Refusing, Closed)),
     (Checking, Lost): Transition(Session._left, (Closed,)),
+    (Checking, Ticked): Transition(Session._keep, (Checking,)),
     (Checking, Ordered): Transition(Session._order, (Closed,)),
     (Admitting, Dialled): Transition(Session._forward, (Admitting,)),
     (Admitting, DialFailed): Transition(Session._unreachable, (Refusing, Closed)),
-    (Admitting, Received): Transition(Session._read, (Admitting, Passing, Closed)),
-    (Admitting, Lost): Transition(Session._unanswered, (Refusing, Closed)),
-    (Admitting, Ticked): Transition(Session._unanswered, (Admitting, Refusing, Closed)),
-    (Admitting, Ordered): Transition(Session._unanswered, (Refusing, Closed)),
-    (Passing, Received): Transition(Session._read, (Passing, Closed)),
-    (Passing, Lost): Transition(Session._dropped, (Closed,)),
-    (Passing, Ticked): Transition(Session._tick, (Passing, Refusing, Closed)),
-    (Passing, Ordered): Transition(Session._dismiss, (Refusing, Closed)),
-    (Refusing, Committed): Transition(Session._committed, (Closed,)),
+    (Admitting, Received): Transition(Session._read, (Admitting, Passing, Parting, AwaitingLogin, Closed)),
+    (Admitting, Lost): Transition(Session._unanswered, (Parting, Refusing, Closed)),
+    (Admitting, Ticked): Transition(Session._unanswered, (Admitting, Parting, Refusing, Closed)),
+    (Admitting, Ordered): Transition(Session._unanswered, (Parting, Refusing, Closed)),
+    (Passing, Received): Transition(Session._read, (Passing, Parting, AwaitingLogin, Closed)),
+    (Passing, Judged): Transition(Session._rejudged, (Passing, Parting, Refusing, Closed)),
+    (Passing, Lost): Transition(Session._dropped, (Parting, Closed)),
+    (Passing, Ticked): Transition(Session._tick, (Passing, Parting, Refusing, Closed)),
+    (Passing, Ordered): Transition(Session._dismiss, (Parting, Refusing, Closed)),
+    (Parting, Received): Transition(Session._read, (Parting, Closed)),
+    (Parting, Lost): Transition(Session._overdue, (Parting, Closed)),
+    (Parting, Ticked): Transition(Session._overdue, (Parting, Closed)),
+    (Refusing, Committed): Transition(Session._committed, (AwaitingLogin, Parting, Closed)),
     (Closed, Judged): Transition(Session._late_verdict, (Closed,)),
 }

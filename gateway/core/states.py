@@ -43,11 +43,20 @@ class Admitting:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """A pipe with a watcher beside it. `idle_at` and `ends_at` are monotonic seconds."""
+    """A pipe with a watcher beside it. `idle_at` and `ends_at` are monotonic seconds; `renewing`: new credentials are judged."""
 
     grant: Admitted
     idle_at: float
     ends_at: float
+    renewing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """Over for its client; the venue is being told on its own line. At `deadline` the courier takes that over."""
+
+    ended: End
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +74,4 @@ class Closed:
     reason: Reason
 
 
-State = Opening | AwaitingLogin | Checking | Admitting | Passing | Refusing | Closed
+State = Opening | AwaitingLogin | Checking | Admitting | Passing | Parting | Refusing | Closed

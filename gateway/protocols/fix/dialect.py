@@ -4,7 +4,7 @@ Finds the Logon, forwards it without its secrets, says no with a Logout where th
 and nothing of the client leaves it upwards before `admitted` (BY-2).
 """
 
-from gateway.core.dialect import Epilogue, Farewell, Found, Output, Pass, Side, Violation
+from gateway.core.dialect import Epilogue, Farewell, Found, Output, Pass, PerConnection, Side, Violation
 from gateway.core.login import Admitted, Moment, Refused
 from gateway.core.reason import Reason
 from gateway.protocols.fix.continuity import Claim, Known, encode, recall, refusal
@@ -18,7 +18,7 @@ from gateway.protocols.fix.venue import Acceptance, Refusal, Venue
 from gateway.protocols.fix.watch import FixWatch
 
 
-class FixDialect:
+class FixDialect(PerConnection):
     """Invariants: before `admitted` nothing goes upstream; of the Logon only identity and numbers are kept after it.
 
     `decrypt` turns an EncryptedPassword(1402) into the password (CQ-3); without it such a login has none.

@@ -5,13 +5,13 @@ OK | NO              the upstream's answer
 anything else        passes, once the session does; "EVIL" is a violation, "BYE" an orderly goodbye
 """
 
-from gateway.core.dialect import Answered, Epilogue, Farewell, Found, Pass, Side, Violation
+from gateway.core.dialect import Answered, Epilogue, Farewell, Found, Pass, PerConnection, Side, Violation
 from gateway.core.login import Login
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 
 
-class LineDialect:
+class LineDialect(PerConnection):
     dials_on_accept = False
 
     def __init__(self, *, dials_on_accept=False):
