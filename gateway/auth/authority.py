@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from gateway.auth.engine import EngineAnswers
 from gateway.auth.parts import Parts
 from gateway.auth.quiet import Quiet
+from gateway.auth.turns import Turns
 from gateway.auth.verify import Limits, Verifier
 from gateway.core.authority import Ended, Order, Report, Seen, Started
 from gateway.core.login import Attempt, Note, Verdict
@@ -27,6 +28,7 @@ class LocalAuthority:
         *,
         help_url: str = "",
         limits: Limits | None = None,
+        turns: Turns | None = None,
         report_every: float = 60.0,
     ) -> None:
         self._store = parts.store
@@ -34,7 +36,7 @@ class LocalAuthority:
         self._observer = parts.observer
         self._sleep = parts.sleep
         self._engine = EngineAnswers(parts)
-        self._verifier = Verifier(parts, self._engine, help_url=help_url, limits=limits)
+        self._verifier = Verifier(parts, self._engine, help_url=help_url, limits=limits, turns=turns)
         self._audit = audit
         self._reports = Quiet(report_every)
 

@@ -18,6 +18,8 @@ from gateway.store.vault import MasterKey
 from tests.contract.crowd import Crowd, crowd_in
 from tests.contract.world import World
 
+PATIENCE = 60.0
+"""Seconds a call may take here unless a test is about that: how busy the machine is decides no test."""
 SERVER = os.environ.get("GATEWAY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
@@ -41,7 +43,8 @@ class Place:
     stores: list[Store]
 
     async def open(self, **settings) -> Store:
-        store = await Store.open(self.url, settings.pop("master", self.master), **settings)
+        settings = {"master": self.master, "timeout": PATIENCE, **settings}
+        store = await Store.open(self.url, **settings)
         self.stores.append(store)
         return store
 

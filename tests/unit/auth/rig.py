@@ -11,6 +11,7 @@ import pyotp
 from gateway.auth.authority import LocalAuthority
 from gateway.auth.parts import Parts
 from gateway.auth.passwords import Passwords
+from gateway.auth.turns import Turns
 from gateway.core.login import Attempt, Login, Moment, Origin, Verdict
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
@@ -24,14 +25,28 @@ from gateway.store.vault import MasterKey
 KEY = b"12345678901234567890"
 NOW = 1_800_000_010.0
 PASSWORD = "correct Horse 7"
+PATIENCE = 60.0
+"""Real seconds the store and a turn may take here: how busy the machine is decides no test."""
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 @dataclass
 class Clock:
-    """Both clocks, moved by hand and by `sleep` alone."""
+    """Both clocks, moved by hand and by `sleep` alone.
+
+    While `passes` is not set no sleep ends: whoever waits cannot run out of time before the real store has answered
+    the others. `waits` is set by the first sleep.
+    """
 
     now: Moment = field(default_factory=lambda: Moment(1000.0, NOW))
     slept: list[float] = field(default_factory=list)
+    passes: asyncio.Event = field(default_factory=_set)
+    waits: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __call__(self) -> Moment:
         return self.now
@@ -41,6 +56,8 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.waits.set()
+        await self.passes.wait()
         self.move(seconds)
         await asyncio.sleep(0)
 
@@ -102,7 +119,7 @@ class Rig:
             self.ears,
             self.clock.sleep,
         )
-        self.authority = LocalAuthority(self.parts, store.audit, help_url="https://portal.example")
+        self.authority = LocalAuthority(self.parts, store.audit, help_url="https://portal.example", turns=Turns(patience=PATIENCE))
 
     async def login(self, **changes: object) -> Verdict:
         """Log alice in now."""
@@ -134,7 +151,8 @@ class Rig:
 
 
 async def open_store(folder: Path) -> Store:
-    return await Store.open(f"sqlite:///{folder}/gateway.db", MasterKey(Secret(secrets.token_bytes(32))))
+    master = MasterKey(Secret(secrets.token_bytes(32)))
+    return await Store.open(f"sqlite:///{folder}/gateway.db", master, timeout=PATIENCE)
 
 
 __all__ = ["KEY", "NOW", "PASSWORD", "AuditEntry", "Clock", "Ears", "Rig", "attempt_at", "code_at", "open_store"]
