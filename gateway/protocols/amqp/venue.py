@@ -15,6 +15,7 @@ DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 """RabbitMQ's pseudo-queue: replies come on the channel that published; no venue has to list it."""
 
 _SERVER_NAMED = "amq.gen-"
+_NEEDED = ("name", "exchange", "login_key", "queues", "login", "user_attribute", "refused")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -51,6 +52,7 @@ class Venue:
     queues: tuple[str, ...]
     login: str
     user_attribute: str
+    refused: str
     code_in: CodeIn = CodeIn.REQUEST
     code_attribute: str = ""
     code_digits: int = 6
@@ -62,7 +64,6 @@ class Venue:
     accepted: str = ""
     session_attribute: str = ""
     answer_user_attribute: str = ""
-    refused: str = ""
     error: str = "Error"
     error_text_attribute: str = "err"
     error_code_attribute: str = "errCode"
@@ -78,7 +79,6 @@ class Venue:
     logged_out_reason_attribute: str = ""
     logged_out_text_attribute: str = ""
     logged_out_reasons: Mapping[str, str] = field(default_factory=dict, hash=False)
-    logged_out_queue: str = ""
     heartbeats: tuple[str, ...] = ()
     deliveries_count: bool = True
     login_bytes: int = 65_536
@@ -90,8 +90,7 @@ class Venue:
 
     def _problems(self) -> "list[str]":
         found = [f"{key} is not an XML name" for key, value in self._names() if value and not _NAME.fullmatch(value)]
-        found += [f"{key} must not be empty" for key in ("name", "exchange", "login_key") if not getattr(self, key)]
-        found += [f"{key} must not be empty" for key in ("queues", "login", "user_attribute") if not getattr(self, key)]
+        found += [f"{key} must not be empty" for key in _NEEDED if not getattr(self, key)]
         found += [f"the queue pattern {one} names no {{user}}" for one in self.queues if not _is_personal(one)]
         found += [f"{key} is no reason" for key in self.logged_out_reasons if key not in _REASONS]
         if self.code_in is CodeIn.REQUEST and not self.code_attribute:
@@ -100,8 +99,8 @@ class Venue:
             found.append('code_in = "password" has no code_attribute')
         if not 6 <= self.code_digits <= 8:  # noqa: PLR2004 - RFC 4226 §5.3 digits
             found.append("code_digits must be 6, 7 or 8")
-        if self.answer is AnswerBy.REPLY and not (self.accepted and self.refused):
-            found.append('answer = "reply" needs accepted and refused')
+        if self.answer is AnswerBy.REPLY and not self.accepted:
+            found.append('answer = "reply" needs accepted')
         if "{text}" not in self.refusal_text:
             found.append("refusal_text must contain {text}")
         if not (0 < self.login_bytes <= 1 << 20 and 0 < self.inflated_bytes <= 1 << 24):
