@@ -47,7 +47,8 @@ static void conn_close(struct conn *c) {
     c->fd = -1, c->tls = NULL;
 }
 
-static int conn_open(struct conn *c, int port) {
+/* A plain connection, whatever the peer speaks to others: for what goes straight to the broker. */
+static int conn_dial(struct conn *c, int port) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = 10};
     int one = 1;
@@ -57,7 +58,11 @@ static int conn_open(struct conn *c, int port) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof to)) return 0;
+    return !connect(c->fd, (struct sockaddr *)&to, sizeof to);
+}
+
+static int conn_open(struct conn *c, int port) {
+    if (!conn_dial(c, port)) return 0;
 #ifdef WITH_TLS
     if (tls_context) {
         c->tls = SSL_new(tls_context);
