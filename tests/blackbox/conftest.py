@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from simulators.m7_node import Broker
+from tests.blackbox.broker import Vhost, open_vhost, shared_broker
 from tests.blackbox.floor import Floor
 from tests.blackbox.people import People, settle
 
@@ -23,8 +25,27 @@ async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> People:
     """The users that exist in a gateway's database before it starts; made once for all workers."""
+    return settle(_of_the_run(tmp_path_factory) / "people")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Broker:
+    """The private RabbitMQ of this run."""
+    return shared_broker(_of_the_run(tmp_path_factory) / "broker")
+
+
+@pytest.fixture
+def vhost(broker: Broker, tmp_path: Path) -> Iterator[Vhost]:
+    """A vhost of the test's own, laid out for M7, with the clients `trader`, `quick` and `other`."""
+    opened = open_vhost(broker, tmp_path, ("trader", "quick", "other"))
+    yield opened
+    broker.api().remove_vhost(opened.name)
+
+
+def _of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of the run share."""
     folder = tmp_path_factory.getbasetemp()
-    return settle((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "people")
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.hookimpl(wrapper=True)
