@@ -21,6 +21,7 @@ from gateway.auth.authority import LocalAuthority
 from gateway.auth.envelope import Envelope, RsaPadding
 from gateway.auth.parts import Parts
 from gateway.auth.passwords import Passwords
+from gateway.core.login import Origin
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.net.listener import rehearse
@@ -90,7 +91,7 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
                 _upstreams(settings),
                 authority,
                 journal,
-                Patience(),
+                patience=Patience(),
             )
 
             async def ready() -> bool:
@@ -262,7 +263,7 @@ def _listener(listener: Listener, venue: Venue, routes: tuple[RouteSettings, ...
     )
 
 
-def _dialect(listener: Listener, venue: Venue) -> Callable[[], Any]:
+def _dialect(listener: Listener, venue: Venue) -> Callable[[Origin], Any]:
     make = PROTOCOLS[listener.protocol]
     acceptance = Acceptance(
         versions=listener.versions,
@@ -272,7 +273,7 @@ def _dialect(listener: Listener, venue: Venue) -> Callable[[], Any]:
     )
     key, padding = listener.decryption_key, RsaPadding(listener.decryption_padding)
     decrypt = Envelope.load(key, padding).open if key else None
-    return lambda: make(venue, acceptance, decrypt)
+    return lambda _origin: make(venue, acceptance, decrypt)
 
 
 def _client_tls(tls: ListenerTls) -> TlsSpec:

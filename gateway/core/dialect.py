@@ -101,7 +101,7 @@ class Farewell:
 
     Where `value` is set it is committed to the stream's memory *before* the message is sent;
     if that fails the message is not sent. `mail` goes by the route's courier. `stays`: the connection is not closed,
-    another login may follow on it.
+    another login may follow on it; only where nobody was admitted, and only without a `value`.
     """
 
     message: bytes | None = field(default=None, repr=False)
@@ -151,6 +151,11 @@ class Dialect(Protocol):
     def released(self, now: Moment) -> list[Output]:
         """The session passes now: return what was held, looked at as `feed` would."""
 
+    def resumed(self, now: Moment) -> list[Output]:
+        """The login was refused, or the session logged out, and the connection stays: return what was held behind it,
+        looked at as `feed` would.
+        """
+
     def refused(self, verdict: Refused) -> Farewell:
         """Say no to the login that was found."""
 
@@ -193,6 +198,10 @@ class PerConnection:
 
     def ticked(self, now: Moment) -> list[Output]:  # noqa: ARG002 - the contract's
         """Nothing keeps such a line up but its peers."""
+        return []
+
+    def resumed(self, now: Moment) -> list[Output]:  # noqa: ARG002 - the contract's
+        """No connection outlives its login."""
         return []
 
     def renewed(self) -> list[Output]:

@@ -25,9 +25,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The authority's answer to Verify."""
+    """The authority's answer to Verify, with what it was asked: a late one must not be taken for another's."""
 
     verdict: Verdict
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ from gateway.core.events import (
     Unpipe,
     Verify,
 )
-from gateway.core.login import Admitted, Attempt, Memory, Moment, Note, Origin, Refused
+from gateway.core.login import Admitted, Attempt, Login, Memory, Moment, Note, Origin, Refused
 from gateway.core.reason import Disclosure, Reason, public_text
 from gateway.core.route import Route, find_route
 from gateway.core.states import Admitting, AwaitingLogin, Checking, Closed, Opening, Parting, Passing, Refusing, State
@@ -116,52 +116,57 @@ class Session:
     def _keep(self, _event: Ticked, now: Moment) -> list[Action]:
         return self._outputs(self._dialect.ticked(now), now)
 
-    def _await(self, now: Moment) -> None:
+    def _await(self, now: Moment) -> list[Action]:
+        """Let the connection live on: what came behind the login or logout is looked at as if it came now."""
         self.state = AwaitingLogin(now.mono + self._limits.login)
+        return self._outputs(self._dialect.resumed(now), now)
 
     def _outputs(self, outputs: Sequence[Output], now: Moment) -> list[Action]:
         actions: list[Action] = []
         for output in outputs:
-            match output:
-                case Pass(to, data):
-                    actions.append(Send(to, data))
-                case Found(login):
-                    actions += self._found(Attempt(login, self._origin, "", now))
-                case Renewal(login):
-                    actions += self._renewal(Attempt(login, self._origin, "", now), now)
-                case Answered():
-                    actions += self._answered(output, now)
-                case Mail(data):
-                    actions.append(Post(self._routes[0].name, data))
-                case Declined(reason):
-                    actions.append(Report(reason))
-                case LoggedOut(stays):
-                    actions += self._logged_out(now, stays=stays)
-                case Parted(accepted):
-                    actions += self._parted(owed=not accepted)
-                case Violation(reason):
-                    return actions + self._violated(reason, now)
+            heeded, before = OUTPUTS[type(output)], type(self.state)
+            if isinstance(self.state, heeded.states):
+                actions += heeded.handler(self, output, now)
+            if type(self.state) is not before and isinstance(self.state, Parting | Closed):
+                break  # what the dialect said before it knew is void
         return actions
 
-    def _found(self, attempt: Attempt) -> list[Action]:
-        dialled = self._dialect.dials_on_accept
-        route = find_route(self._routes[:1] if dialled else self._routes, attempt.login)
+    def _send(self, output: Pass, _now: Moment) -> list[Action]:
+        return [Send(output.to, output.data)]
+
+    def _mail(self, output: Mail, _now: Moment) -> list[Action]:
+        return [Post(self._routes[0].name, output.data)]
+
+    def _declined(self, output: Declined, _now: Moment) -> list[Action]:
+        return [Report(output.reason)]
+
+    def _violation(self, output: Violation, now: Moment) -> list[Action]:
+        return self._violated(output.reason, now)
+
+    def _found(self, output: Found, now: Moment) -> list[Action]:
+        route = self._route(output.login)
         if route is None:
             return self._close(Reason.NO_ROUTE)
-        attempt = replace(attempt, route=route.name)
+        attempt = Attempt(output.login, self._origin, route.name, now)
         self.state = Checking(attempt, route)
         return [Verify(attempt)]
+
+    def _route(self, login: Login) -> Route | None:
+        """Where the upstream is there already, its route is the only one."""
+        return find_route(self._routes[:1] if self._dialect.dials_on_accept else self._routes, login)
 
     # ── the verdict ──
 
     def _judged(self, event: Judged, now: Moment) -> list[Action]:
-        route = _in(self.state, Checking).route
+        checking = _in(self.state, Checking)
+        if event.attempt != checking.attempt:  # the late verdict on a renewal must not admit the login behind it
+            return self._late_verdict(event, now)
         match event.verdict:
             case Refused() as refused:
                 return self._refuse(refused, End(refused.reason, judged=True), now)
             case Admitted() as grant:
                 self.state = Admitting(grant, now.mono + self._limits.answer)
-                return self._forward(Dialled(), now) if self._dialect.dials_on_accept else [Dial(route)]
+                return self._forward(Dialled(), now) if self._dialect.dials_on_accept else [Dial(checking.route)]
 
     def _forward(self, _event: Dialled, now: Moment) -> list[Action]:
         admitting = _in(self.state, Admitting)
@@ -175,8 +180,7 @@ class Session:
             self.state = Passing(grant, now.mono + grant.idle, now.mono + grant.lifetime)
             return [Pipe(grant, self._dialect.will()), *self._outputs(self._dialect.released(now), now)]
         if answer.stays:
-            self._await(now)
-            return [self._ended(End(Reason.UPSTREAM_REFUSED, grant, judged=True))]
+            return [self._ended(End(Reason.UPSTREAM_REFUSED, grant, judged=True)), *self._await(now)]
         self.state = replace(admitting, refused=True)  # the refusal itself passes to the client, then the engine closes
         return []
 
@@ -221,17 +225,20 @@ class Session:
             return self._dismiss(Ordered(Reason.IDLE), now)
         return []
 
-    def _renewal(self, attempt: Attempt, now: Moment) -> list[Action]:
+    def _renewal(self, output: Renewal, now: Moment) -> list[Action]:
         passing = _in(self.state, Passing)
-        route = find_route(self._routes, attempt.login)
-        if passing.renewing or route is None:
+        route = self._route(output.login)
+        if passing.renewal or route is None:
             return self._violated(Reason.NO_ROUTE if route is None else Reason.GARBLED, now)
-        self.state = replace(passing, renewing=True)
-        return [Verify(replace(attempt, route=route.name, renews=passing.grant.session))]
+        attempt = Attempt(output.login, self._origin, route.name, now, renews=passing.grant.session)
+        self.state = replace(passing, renewal=attempt)
+        return [Verify(attempt)]
 
     def _rejudged(self, event: Judged, now: Moment) -> list[Action]:
         passing = _in(self.state, Passing)
-        self.state = replace(passing, renewing=False)
+        if event.attempt != passing.renewal:
+            return self._late_verdict(event, now)
+        self.state = replace(passing, renewal=None)
         match event.verdict:
             case Admitted() as grant:
                 self.state = Passing(passing.grant, now.mono + grant.idle, now.mono + grant.lifetime)
@@ -249,12 +256,11 @@ class Session:
     def _order(self, event: Ordered, _now: Moment) -> list[Action]:
         return self._close(event.reason)
 
-    def _logged_out(self, now: Moment, *, stays: bool) -> list[Action]:
+    def _logged_out(self, output: LoggedOut, now: Moment) -> list[Action]:
         ended = End(Reason.LOGOUT, _in(self.state, Passing).grant, judged=True)
-        if not stays:
+        if not output.stays:
             return self._part(ended, now)
-        self._await(now)
-        return [Unpipe(), self._ended(ended)]
+        return [Unpipe(), self._ended(ended), *self._await(now)]
 
     # ── saying no ──
 
@@ -264,12 +270,13 @@ class Session:
         return self._say(self._dialect.refused(refused), refused.memory, ended, now)
 
     def _say(self, farewell: Farewell, memory: Memory, ended: End, now: Moment) -> list[Action]:
-        if farewell.message is None and not farewell.stays:
+        if farewell == Farewell():
             return self._part(ended, now)
+        unpiped = self._unpiped()
         self.state = Refusing(farewell, ended)
         if farewell.value is None:
-            return self._committed(Committed(stored=True), now)
-        return [Commit(Note(memory.key, memory.version, farewell.value))]
+            return unpiped + self._committed(Committed(stored=True), now)
+        return [*unpiped, Commit(Note(memory.key, memory.version, farewell.value))]
 
     def _committed(self, event: Committed, now: Moment) -> list[Action]:
         refusing = _in(self.state, Refusing)
@@ -278,9 +285,8 @@ class Session:
         if event.stored and farewell.message is not None:
             say.append(Send(Side.CLIENT, farewell.message))
         say += [Post(self._routes[0].name, data) for data in farewell.mail]
-        if farewell.stays:
-            self._await(now)
-            return say
+        if farewell.stays and not refusing.ended.grant:
+            return say + self._await(now)
         return say + self._part(refusing.ended, now)
 
     # ── the end ──
@@ -297,18 +303,24 @@ class Session:
         told = self._dialect.parting(ended.reason, now) if ended.grant else []
         if not told:
             return self._finish(ended)
+        unpiped = self._unpiped()
         self.state = Parting(ended, now.mono + self._limits.parting)
-        return self._outputs(told, now)
+        return unpiped + self._outputs(told, now)
 
-    def _parted(self, *, owed: bool) -> list[Action]:
-        return self._finish(replace(_in(self.state, Parting).ended, owed=owed))
+    def _unpiped(self) -> list[Action]:
+        """No chunk takes the short cut once the session no longer passes."""
+        return [Unpipe()] if isinstance(self.state, Passing) else []
+
+    def _parted(self, output: Parted, _now: Moment) -> list[Action]:
+        return self._finish(replace(_in(self.state, Parting).ended, owed=not output.accepted))
 
     def _overdue(self, event: Ticked | Lost, now: Moment) -> list[Action]:
         match event:
             case Ticked():
-                return self._parted(owed=True) if now.mono >= _in(self.state, Parting).deadline else []
+                late = now.mono >= _in(self.state, Parting).deadline
+                return self._parted(Parted(accepted=False), now) if late else []
             case Lost(Side.UPSTREAM):
-                return self._parted(owed=True)
+                return self._parted(Parted(accepted=False), now)
             case Lost():
                 return []
 
@@ -325,24 +337,22 @@ class Session:
             case Admitting(grant, forwarded=True) | Passing(grant):
                 return self._part(End(reason, grant, judged=True), now)
             case Parting():
-                return self._parted(owed=True)
+                return self._parted(Parted(accepted=False), now)
         return self._close(reason)
 
     def _close(self, reason: Reason) -> list[Action]:
+        """Close where no grant was used: nothing of it was forwarded, or there is none."""
         match self.state:
-            case Admitting(grant, forwarded=False):
+            case Admitting(grant):
                 return self._over(_unused(reason, grant))
-            case Admitting(grant) | Passing(grant):
-                return self._finish(End(reason, grant, judged=True))
-        return self._finish(End(reason))
+        return self._over(End(reason))
 
     def _late_verdict(self, event: Judged, _now: Moment) -> list[Action]:
         match event.verdict:
-            case Admitted() as grant:  # a side left while the authority decided: free the place again
-                gone = _in(self.state, Closed).reason is Reason.UPSTREAM_CLOSED
+            case Admitted() as grant if not event.attempt.renews:  # somebody left meanwhile: free the place again
+                gone = self.state == Closed(Reason.UPSTREAM_CLOSED)
                 return [_unused(Reason.UPSTREAM_UNREACHABLE if gone else Reason.CLIENT_LEFT, grant)]
-            case Refused():
-                return []
+        return []
 
     def _finish(self, ended: End) -> list[Action]:
         return self._over(self._ended(ended))
@@ -368,7 +378,30 @@ def _in(state: State, kind: type[_S]) -> _S:
     return state
 
 
-# ── the table ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the tables ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """What handles a dialect's output, and in which states; in any other it changes nothing."""
+
+    handler: Callable[[Session, Any, Moment], list[Action]]
+    states: tuple[type[State], ...]
+
+
+_OPEN = (Opening, AwaitingLogin, Checking, Admitting, Passing, Parting)
+
+OUTPUTS: dict[type[Output], Heeded] = {
+    Pass: Heeded(Session._send, _OPEN),
+    Mail: Heeded(Session._mail, _OPEN),
+    Declined: Heeded(Session._declined, _OPEN),
+    Violation: Heeded(Session._violation, _OPEN),
+    Found: Heeded(Session._found, (AwaitingLogin,)),
+    Answered: Heeded(Session._answered, (Admitting,)),
+    Renewal: Heeded(Session._renewal, (Passing,)),
+    LoggedOut: Heeded(Session._logged_out, (Passing,)),
+    Parted: Heeded(Session._parted, (Parting,)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +424,7 @@ TRANSITIONS: dict[tuple[type[State], type[Event]], Transition] = {
     (AwaitingLogin, Ticked): Transition(Session._late, (AwaitingLogin, Closed)),
     (AwaitingLogin, Ordered): Transition(Session._order, (Closed,)),
     (Checking, Received): Transition(Session._read, (Checking, Closed)),
-    (Checking, Judged): Transition(Session._judged, (Admitting, AwaitingLogin, Refusing, Closed)),
+    (Checking, Judged): Transition(Session._judged, (Checking, Admitting, AwaitingLogin, Refusing, Closed)),
     (Checking, Lost): Transition(Session._left, (Closed,)),
     (Checking, Ticked): Transition(Session._keep, (Checking,)),
     (Checking, Ordered): Transition(Session._order, (Closed,)),

@@ -43,12 +43,12 @@ class Admitting:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """A pipe with a watcher beside it. `idle_at` and `ends_at` are monotonic seconds; `renewing`: new credentials are judged."""
+    """A pipe with a watcher beside it. `idle_at` and `ends_at` are monotonic seconds; `renewal`: new credentials, being judged."""
 
     grant: Admitted
     idle_at: float
     ends_at: float
-    renewing: bool = False
+    renewal: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)

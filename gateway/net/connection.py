@@ -5,11 +5,10 @@ refusal (fail closed), and a connection that is over is flushed for a bounded ti
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.core.authority import Ended, Report, Started
 from gateway.core.dialect import Dialect, Side, Watch
 from gateway.core.events import (
     Action,
@@ -26,41 +25,39 @@ from gateway.core.events import (
     Lost,
     Ordered,
     Pipe,
+    Post,
     Received,
+    Report,
     Send,
     Ticked,
+    Unpipe,
     Verify,
 )
 from gateway.core.login import Admitted, Attempt, Moment, Note, Origin, Refused, Verdict
 from gateway.core.reason import Reason, public_text
 from gateway.core.route import Route
 from gateway.core.session import Session
-from gateway.core.states import Admitting, Checking, Closed, Opening, Passing, State
+from gateway.core.states import Admitting, Checking, Closed, Opening, Parting, Passing
 from gateway.net.crowd import Place
 from gateway.net.lane import Lane
 from gateway.net.leg import Leg
 from gateway.net.pipe import pump
-from gateway.net.tls import peer_certificate
+from gateway.net.record import Record
+from gateway.net.tls import common_name, peer_certificate
 from gateway.net.upstream import UnreachableError
-
-_BOTH = frozenset(Side)
-_CLIENT = frozenset({Side.CLIENT})
-_NONE: frozenset[Side] = frozenset()
-_HELD: dict[type[State], frozenset[Side]] = {Opening: _BOTH, Checking: _BOTH, Admitting: _CLIENT}
-"""Whose bytes the session can't take in a state. They are held and given to it later: it would drop them."""
 
 
 class Connection:
-    """One client connection from the socket to the last record of it.
+    """One client connection from the socket to the last record of it; logins may follow one another on it.
 
-    Invariants: only `Session` decides; events are given to it one after another on the loop's thread; its place
-    in the crowd is free once the client's socket is gone; after Close nothing is written and both legs are aborted
-    at `_abort_at` at the latest.
+    Invariants: only `Session` decides; events are given to it one after another on the loop's thread, each with its
+    actions done before the next; the short cut is there only while it passes; its place in the crowd is free once the
+    client's socket is gone; after Close nothing is written and both legs are aborted at `_abort_at` at the latest.
     """
 
     __slots__ = (
-        "_abort_at", "_business", "_client", "_dialect", "_dialling", "_grant", "_lane", "_place", "_recorded",
-        "_services", "_since", "_upstream", "_via", "_watches", "origin", "session",
+        "_abort_at", "_business", "_client", "_dialect", "_dialling", "_grant", "_lane", "_place", "_record",
+        "_services", "_upstream", "_via", "_watches", "origin", "session",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, origin: Origin, place: Place) -> None:
@@ -73,11 +70,11 @@ class Connection:
         self._client = Leg(Side.CLIENT, self)
         self._upstream: Leg | None = None
         self._dialling: asyncio.Task[None] | None = None
-        self._recorded: asyncio.Task[None] | None = None
+        self._record: Record
         self._grant: Admitted | None = None
         self._watches: tuple[Watch, ...] = ()
         self._via = ""
-        self._since = self._business = 0.0
+        self._business = 0.0
         self._abort_at = 0.0
 
     def client(self) -> Leg:
@@ -92,7 +89,8 @@ class Connection:
             return
         lane, certificate = self._lane, peer_certificate(leg.transport.get_extra_info("ssl_object"))
         self.origin = replace(self.origin, certificate=certificate.fingerprint, certificate_subject=certificate.subject)
-        self._dialect = lane.dialect()
+        self._record = Record(lane.services, self.origin)
+        self._dialect = lane.dialect(self.origin)
         self.session = Session(self._dialect, lane.routes, self.origin, lane.limits, self._services.clock())
         self._services.table.add(self)
         self._drive(Connected())
@@ -114,12 +112,13 @@ class Connection:
             self._drive(Lost(leg.side))
         if self._client.gone and (self._upstream is None or self._upstream.gone):
             self._services.table.discard(self)
+            self._forget()
 
     def congested(self, leg: Leg, *, full: bool) -> None:
-        """Read the other side only as fast as this one takes it."""
+        """Read the other side only as fast as this one takes it; while parting only the upstream's word counts."""
         other = self._upstream if leg is self._client else self._client
         if other is not None:
-            other.choke(choked=full)
+            other.choke(choked=full and not isinstance(self.session.state, Parting))
 
     # ── what time, operations and shutdown say ──
 
@@ -153,54 +152,71 @@ class Connection:
     # ── events in, actions out ──
 
     def _drive(self, event: Event) -> None:
-        for action in self.session.handle(event, self._services.clock()):
+        for action in self._decided(event):
             try:
-                self._execute(action)
+                EXECUTED[type(action)](self, action)
             except Exception as error:  # noqa: BLE001 - the actions behind it, the record of the end, must still happen
                 self._services.journal.failed("action", error)
                 self.abort()
         self._replay(self._client)
         if self._upstream is not None:
+            if isinstance(self.session.state, Parting):
+                self._upstream.choke(choked=False)  # a client that does not read must not hide the venue's answer
             self._replay(self._upstream)
 
+    def _decided(self, event: Event) -> list[Action]:
+        try:
+            return self.session.handle(event, self._services.clock())
+        except Exception as error:  # noqa: BLE001 - a fault in a dialect costs its own connection, and nobody's admission
+            self._services.journal.failed("session", error)
+            self.abort()
+            return []
+
     def _holds(self, leg: Leg) -> bool:
-        return leg.side in _HELD.get(type(self.session.state), _NONE)
+        """Say whether the session can't take this side's bytes now: they are given to it later, it would drop them."""
+        match self.session.state:
+            case Opening():
+                return True
+            case Checking():
+                return leg is self._client
+            case Admitting():
+                return leg is self._client and self._dialect.holds
+        return False
 
     def _replay(self, leg: Leg) -> None:
         if leg.held and not self._holds(leg):
             leg.data_received(leg.release())
 
-    def _execute(self, action: Action) -> None:
-        match action:
-            case Send(Side.CLIENT, data):
-                self._client.write(data)
-            case Send(Side.UPSTREAM, data):
-                if self._upstream is not None:
-                    self._upstream.write(data)
-            case Verify(attempt):
-                self._services.errands.run("verify", self._verify(attempt))
-            case Dial(route):
-                self._dialling = self._services.errands.run("dial", self._dial(route))
-            case Commit(note):
-                self._services.errands.run("remember", self._commit(note))
-            case Pipe(grant):
-                self._pipe(grant)
-            case Close():
-                self._close()
-            case End():
-                self._end(action)
+    def _send(self, send: Send) -> None:
+        leg = self._client if send.side is Side.CLIENT else self._upstream
+        if leg is not None:
+            leg.write(send.data)
+
+    def _post(self, post: Post) -> None:
+        self._services.errands.once("post", lambda: self._services.courier.post(post.route, post.data))
+
+    def _report(self, report: Report) -> None:
+        self._record.declined(report.reason)
 
     # ── the authority ──
 
-    async def _verify(self, attempt: Attempt) -> None:
+    def _verify(self, verify: Verify) -> None:
+        self._services.errands.run("verify", self._ask(verify.attempt))
+
+    async def _ask(self, attempt: Attempt) -> None:
         """Ask for a verdict. One that comes too late is given to the session all the same: it frees the place again."""
         services = self._services
-        asked = asyncio.ensure_future(services.authority.verify(attempt))
+        asked = asyncio.ensure_future(self._after_the_last(attempt))
         done, _ = await asyncio.wait([asked], timeout=services.patience.verify)
         if not done:
             services.journal.verify_overdue(attempt.origin)
-            self._judged(_unavailable())
-        self._judged(await self._verdict(asked))
+            self._judged(_unavailable(), attempt)
+        self._judged(await self._verdict(asked), attempt)
+
+    async def _after_the_last(self, attempt: Attempt) -> Verdict:
+        """Verify once the end of this connection's session before is recorded: else it would count against the user."""
+        await self._record.settled()
+        return await self._services.authority.verify(attempt)
 
     async def _verdict(self, asked: "asyncio.Future[Verdict]") -> Verdict:
         try:
@@ -209,13 +225,17 @@ class Connection:
             self._services.journal.failed("verify", error)
             return _unavailable()
 
-    def _judged(self, verdict: Verdict) -> None:
-        if isinstance(verdict, Admitted) and isinstance(self.session.state, Checking):
+    def _judged(self, verdict: Verdict, attempt: Attempt) -> None:
+        waiting = self.session.state
+        if isinstance(verdict, Admitted) and isinstance(waiting, Checking) and waiting.attempt == attempt:
             self._grant = verdict
             self._services.live[verdict.session] = self
-        self._drive(Judged(verdict))
+        self._drive(Judged(verdict, attempt))
 
-    async def _commit(self, note: Note) -> None:
+    def _commit(self, commit: Commit) -> None:
+        self._services.errands.run("remember", self._remember(commit.note))
+
+    async def _remember(self, note: Note) -> None:
         stored = False
         try:
             async with asyncio.timeout(self._services.patience.commit):
@@ -226,7 +246,10 @@ class Connection:
 
     # ── the upstream ──
 
-    async def _dial(self, route: Route) -> None:
+    def _dial(self, dial: Dial) -> None:
+        self._dialling = self._services.errands.run("dial", self._connect(dial.route))
+
+    async def _connect(self, route: Route) -> None:
         made: list[Leg] = []
 
         def protocol() -> Leg:
@@ -234,7 +257,8 @@ class Connection:
             return made[-1]
 
         try:
-            self._via = await self._services.upstreams[route.name].dial(protocol)
+            identity = common_name(self.origin.certificate_subject)
+            self._via = await self._services.upstreams[route.name].dial(protocol, identity)
             self._adopt(made[-1])
         except UnreachableError:
             self._drive(DialFailed())
@@ -254,24 +278,29 @@ class Connection:
 
     # ── passing ──
 
-    def _pipe(self, grant: Admitted) -> None:
+    def _pipe(self, pipe: Pipe) -> None:
         upstream, client = self._upstream, self._client
         if upstream is None or upstream.transport is None or client.transport is None:
             return
         now = self._services.clock()
-        self._since = self._business = now.wall
+        self._business = now.wall
         self._place.logged_in()
         up, down = self._dialect.watch(Side.CLIENT), self._dialect.watch(Side.UPSTREAM)
         self._watches = (up, down)
         client.use(pump(up, upstream.transport.write, client.slow))
         upstream.use(pump(down, client.transport.write, upstream.slow))
-        started = Started(grant.session, self._via, now.wall)
-        self._record("started", lambda: self._services.authority.started(started))
-        self._services.journal.session_started(self.origin, grant, self._via)
+        self._record.started(pipe.grant, self._via, pipe.will, now.wall)
+
+    def _unpipe(self, _unpipe: Unpipe) -> None:
+        self._watches = ()
+        self._client.use(self._client.slow)
+        if self._upstream is not None:
+            self._upstream.use(self._upstream.slow)
+        self._place.logged_out()
 
     # ── the end ──
 
-    def _close(self) -> None:
+    def _close(self, _close: Close) -> None:
         now = self._services.clock()
         self._abort_at = now.mono + self._services.patience.linger
         if self._dialling is not None:
@@ -287,22 +316,31 @@ class Connection:
             self._upstream.abort()
 
     def _end(self, end: End) -> None:
-        services, wall = self._services, self._services.clock().wall
         self._watches = ()
+        self._record.ended(end)
         if end.grant is not None:
-            ended = Ended(end.grant.session, end.reason, wall, end.value)
-            services.live.pop(ended.session, None)
-            self._record("ended", lambda: services.authority.ended(ended))
-            seconds = wall - self._since if self._since else None
-            services.journal.session_ended(self.origin, end.grant, end.reason, seconds)
-        elif not end.judged:
-            report = Report(self.origin, end.reason, wall)
-            services.errands.report(lambda: services.authority.report(report))
-            services.journal.contact_refused(self.origin, end.reason)
+            self._forget()
 
-    def _record(self, name: str, told: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        self._recorded = self._services.errands.tell(name, told, after=self._recorded)
+    def _forget(self) -> None:
+        """Be nobody's session any more."""
+        if self._grant is not None:
+            self._services.live.pop(self._grant.session, None)
+        self._grant = None
 
 
 def _unavailable() -> Refused:
     return Refused(Reason.UNAVAILABLE, public_text(Reason.UNAVAILABLE))
+
+
+EXECUTED: dict[type[Action], Callable[[Connection, Any], None]] = {
+    Send: Connection._send,
+    Verify: Connection._verify,
+    Dial: Connection._dial,
+    Commit: Connection._commit,
+    Pipe: Connection._pipe,
+    Unpipe: Connection._unpipe,
+    Report: Connection._report,
+    Post: Connection._post,
+    Close: Connection._close,
+    End: Connection._end,
+}

@@ -34,6 +34,12 @@ class Place:
             self._pending = False
             self._crowd.count(self._address, 0, -1)
 
+    def logged_out(self) -> None:
+        """Count it as pending again: its connection waits for another login."""
+        if self._taken and not self._pending:
+            self._pending = True
+            self._crowd.count(self._address, 0, 1)
+
     def leave(self) -> None:
         """Free the place."""
         if self._taken:

@@ -1,14 +1,15 @@
 """Background work of the connections: asked for and forgotten, but never lost in silence."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.observe.journal import Journal
 
 Work = Coroutine[Any, Any, object]
-MAX_REPORTS = 1_000
-"""Reports of refused contacts under way; a flood of contacts must not become a flood of tasks."""
+MOST = 1_000
+"""Errands of one name under way that nobody depends on; a flood of contacts must not become a flood of tasks."""
 
 
 class Errands:
@@ -23,7 +24,7 @@ class Errands:
         self._journal = journal
         self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reports = 0
+        self._spare: Counter[str] = Counter()
 
     def run(self, name: str, work: Work) -> asyncio.Task[None]:
         """Start `work`; whatever it raises is logged under `name`."""
@@ -36,13 +37,13 @@ class Errands:
         """Call `told` until it succeeds, once `after` is done; return the task, for the next one to wait for."""
         return self.run(name, self._tell(name, told, after))
 
-    def report(self, told: Callable[[], Work]) -> None:
-        """Call `told` once; under a flood not at all."""
-        if self._reports >= MAX_REPORTS:
-            self._journal.report_dropped()
+    def once(self, name: str, told: Callable[[], Work]) -> None:
+        """Call `told` once (a report, a courtesy); under a flood of that name not at all."""
+        if self._spare[name] >= MOST:
+            self._journal.errand_dropped(name)
             return
-        self._reports += 1
-        self.run("report", told()).add_done_callback(self._reported)
+        self._spare[name] += 1
+        self.run(name, told()).add_done_callback(lambda _task: self._spare.subtract([name]))
 
     async def drain(self, seconds: float) -> None:
         """Wait at most `seconds` for what is under way, then cancel the rest."""
@@ -53,9 +54,6 @@ class Errands:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1)
-
-    def _reported(self, _task: asyncio.Task[None]) -> None:
-        self._reports -= 1
 
     async def _run(self, name: str, work: Work) -> None:
         try:

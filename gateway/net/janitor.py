@@ -1,11 +1,12 @@
-"""Time and orders: one sweep a second over every connection, leases every few seconds, kicks as they come.
+"""Time and orders: one sweep a second over every connection, leases every few seconds, kicks and wills as they come.
 
 A store that is away stops leases and orders, never a live session: both are tried again.
 """
 
 import asyncio
 
-from gateway.core.authority import Order, Seen
+from gateway.core.authority import Ended, Order, Owed, Seen
+from gateway.core.reason import Reason
 from gateway.net.lane import Services
 
 SWEEP = 1.0
@@ -23,6 +24,7 @@ class Janitor:
         self._services = services
         self._tasks: list[asyncio.Task[None]] = []
         self._leasing: asyncio.Task[None] | None = None
+        self._delivering: set[str] = set()
 
     def start(self) -> None:
         """Start sweeping and listening for orders."""
@@ -69,7 +71,7 @@ class Janitor:
             try:
                 async for order in self._services.authority.orders():
                     delay = 0.1
-                    self._carry_out(order)
+                    self._carry_out(order) if isinstance(order, Order) else self._take(order)
             except Exception as error:  # noqa: BLE001 - the stream starts again, whatever broke it
                 self._services.journal.failed("orders", error)
             await asyncio.sleep(delay)
@@ -79,3 +81,23 @@ class Janitor:
         connection = self._services.live.get(order.session)
         if connection is not None:
             connection.order(order.reason)
+
+    def _take(self, owed: Owed) -> None:
+        """Deliver a will, unless it is under way: what could not be delivered comes again."""
+        if owed.session not in self._delivering:
+            self._delivering.add(owed.session)
+            self._services.errands.run("will", self._deliver(owed))
+
+    async def _deliver(self, owed: Owed) -> None:
+        services = self._services
+        try:
+            async with asyncio.timeout(services.patience.will):
+                await services.courier.deliver(owed.route, owed.will)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the will stays owed
+            services.journal.will_owed(owed.session, owed.route, error)
+        else:
+            services.journal.will_delivered(owed.session, owed.route)
+            settled = Ended(owed.session, Reason.GATEWAY_LOST, services.clock().wall)
+            await services.errands.tell("ended", lambda: services.authority.ended(settled), after=None)
+        finally:
+            self._delivering.discard(owed.session)

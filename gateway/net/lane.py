@@ -9,7 +9,7 @@ from gateway.core.login import Moment
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.net.errands import Errands
-from gateway.net.spec import DialectFactory, Patience
+from gateway.net.spec import Courier, DialectFactory, Patience
 from gateway.net.upstream import Upstream
 from gateway.observe.journal import Journal
 
@@ -23,6 +23,7 @@ class Services:
 
     authority: Authority
     upstreams: dict[str, Upstream]
+    courier: Courier
     journal: Journal
     errands: Errands
     patience: Patience

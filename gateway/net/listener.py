@@ -159,7 +159,7 @@ class Listener:
         services = self._lane.services
         services.journal.contact_refused(origin, reason, detail)
         report = Report(origin, reason, services.clock().wall)
-        services.errands.report(lambda: services.authority.report(report))
+        services.errands.once("report", lambda: services.authority.report(report))
 
 
 def _kind(error: OSError) -> str:

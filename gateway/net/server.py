@@ -13,7 +13,7 @@ from gateway.net.errands import Errands
 from gateway.net.janitor import Janitor
 from gateway.net.lane import Lane, Services
 from gateway.net.listener import Listener
-from gateway.net.spec import ListenerSpec, Patience, UpstreamSpec
+from gateway.net.spec import Courier, ListenerSpec, NoCourier, Patience, UpstreamSpec
 from gateway.net.upstream import Upstream
 from gateway.observe.journal import Journal
 
@@ -32,18 +32,22 @@ class Server:
     is still live then was told SHUTDOWN.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a process, put together once
         self,
         listeners: Sequence[ListenerSpec],
         upstreams: Sequence[UpstreamSpec],
         authority: Authority,
         journal: Journal,
+        *,
         patience: Patience | None = None,
+        courier: Courier | None = None,
     ) -> None:
-        patience = patience or Patience()
+        patience, courier = patience or Patience(), courier or NoCourier()
         routes = {spec.route: Upstream(spec, journal) for spec in upstreams}
         self._errands = Errands(journal, patience.record)
-        self.services = Services(authority, routes, journal, self._errands, patience, clock, live={}, table=set())
+        self.services = Services(
+            authority, routes, courier, journal, self._errands, patience, clock, live={}, table=set()
+        )
         self.listeners = [
             Listener(spec, Lane(spec.dialect, spec.routes, spec.limits, self.services)) for spec in listeners
         ]
@@ -89,6 +93,7 @@ class Server:
         await self._empty(1.0)
         await self._errands.drain(patience.commit)
         await self._janitor.stop()
+        await self.services.courier.close()
 
     def _stop_accepting(self) -> None:
         for listener in self.listeners:

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from gateway.core.dialect import Dialect
+from gateway.core.login import Origin
 from gateway.core.route import Route
 from gateway.core.session import Limits
 
 Network = IPv4Network | IPv6Network
-DialectFactory = Callable[[], Dialect]
+DialectFactory = Callable[[Origin], Dialect]
+"""Called when the client's TLS identity is known."""
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2 suites with forward secrecy and AEAD; TLS 1.3 has no others."""
@@ -35,13 +37,25 @@ class TlsSpec:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTlsSpec:
-    """TLS towards an engine. `server_name` "" means the host of the address."""
+    """TLS towards an engine. `server_name` "" means the host of the address.
+
+    With an `issuer` every client whose certificate was verified is presented under its own common name.
+    """
 
     ca: Path
     certificate: Path | None = None
     private_key: Path | None = None
     server_name: str = ""
     minimum: Literal["1.2", "1.3"] = "1.2"
+    issuer: "IssuerSpec | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSpec:
+    """A certificate authority that only the broker trusts and only the gateway holds (M7-13)."""
+
+    certificate: Path
+    private_key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,40 @@ class UpstreamSpec:
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds. `verify` and `commit`: how long the authority may take before the answer is no; `linger`: how long
-    a closing connection may take to flush; `record`: how long an end is offered to a store that is away.
+    a closing connection may take to flush; `record`: how long an end is offered to a store that is away;
+    `will`: how long the courier may take to tell a venue of a session's end before the claim on it is given back.
     """
 
     verify: float = 15.0
     commit: float = 5.0
     linger: float = 3.0
     record: float = 60.0
+    will: float = 25.0
+
+
+class Courier(Protocol):
+    """The gateway's own way to the venues: messages that do not travel on a client's line. They are opaque here."""
+
+    async def post(self, route: str, data: bytes) -> None:
+        """Publish once; an unroutable message is tried again for a moment. Raises whatever went wrong."""
+
+    async def deliver(self, route: str, data: bytes) -> None:
+        """Publish until the venue's broker has accepted it, however long that takes. Raises where it never can."""
+
+    async def close(self) -> None:
+        """Let what is under way go out, for a bounded time, and close."""
+
+
+class NoCourier:
+    """Of a gateway whose venues learn everything from their own connections (FIX)."""
+
+    async def post(self, route: str, data: bytes) -> None:  # noqa: ARG002 - the contract's
+        """Raise: there is no way."""
+        raise LookupError("no courier")
+
+    async def deliver(self, route: str, data: bytes) -> None:
+        """Raise: there is no way."""
+        await self.post(route, data)
+
+    async def close(self) -> None:
+        """Nothing is open."""

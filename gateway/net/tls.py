@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from gateway.net.spec import CIPHERS, StartError, TlsSpec, UpstreamTlsSpec
 
@@ -52,6 +53,15 @@ def peer_certificate(tls: ssl.SSLObject | None) -> Certificate:
         return Certificate()
     subject = x509.load_der_x509_certificate(der).subject.rfc4514_string()
     return Certificate(hashlib.sha256(der).hexdigest(), subject)
+
+
+def common_name(subject: str) -> str:
+    """Return the common name of an RFC 4514 subject; "" where there is none, or more than one to choose from."""
+    try:
+        names = x509.Name.from_rfc4514_string(subject).get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
+    return str(names[0].value) if len(names) == 1 else ""
 
 
 def _context(protocol: int, minimum: str, ciphers: str) -> ssl.SSLContext:

@@ -50,6 +50,12 @@ class Journal:
         log = self._log.debug if reason in _QUIET else self._log.info
         log("contact_refused", reason=reason.key, meaning=reason.meaning, **_contact(origin), **_if(detail=detail))
 
+    def message_declined(self, origin: Origin, reason: Reason, *, first: bool) -> None:
+        """Count a swallowed message; only the `first` of its kind is a line: a publisher may send thousands a second."""
+        self.metrics.add("gateway_messages_declined_total", reason.key)
+        if first:
+            self._log.info("message_declined", reason=reason.key, meaning=reason.meaning, **_contact(origin))
+
     # ── sessions ──
 
     def session_started(self, origin: Origin, grant: Admitted, upstream: str) -> None:
@@ -58,15 +64,38 @@ class Journal:
         self.metrics.add("gateway_sessions_started_total", origin.listener)
         self._log.info("session_started", session=grant.session, user=grant.user, upstream=upstream, **_contact(origin))
 
-    def session_ended(self, origin: Origin, grant: Admitted, reason: Reason, seconds: float | None) -> None:
-        """Say why a session ended; `seconds` is None where it never became live."""
+    def session_ended(
+        self, origin: Origin, grant: Admitted, reason: Reason, seconds: float | None, *, owed: bool = False
+    ) -> None:
+        """Say why a session ended; `seconds` is None where it never became live, `owed` where the venue is not told yet."""
         if seconds is not None:
             self.metrics.add("gateway_sessions", amount=-1)
         self.metrics.add("gateway_sessions_ended_total", reason.key)
         self._log.info(
             "session_ended", session=grant.session, user=grant.user, reason=reason.key, meaning=reason.meaning,
-            seconds=round(seconds or 0.0, 1), **_contact(origin),
+            seconds=round(seconds or 0.0, 1), **_contact(origin), **_if(detail="the venue is not told yet" if owed else ""),
         )  # fmt: skip
+
+    def will_delivered(self, session: str, route: str) -> None:
+        """Say that the venue has taken the word of a session's end from the courier."""
+        self.metrics.add("gateway_wills_total", route, "delivered")
+        self._log.info("will_delivered", session=session, route=route)
+
+    def will_owed(self, session: str, route: str, error: BaseException) -> None:
+        """Say that the venue could not be told of a session's end yet; it is tried again."""
+        self.metrics.add("gateway_wills_total", route, "owed")
+        self._log.warning("will_owed", session=session, route=route, error=type(error).__name__)
+
+    # ── the courier ──
+
+    def courier_connected(self, route: str, address: str) -> None:
+        """Say that the gateway's own connection to the broker of a route is there."""
+        self._log.info("courier_connected", route=route, upstream=address)
+
+    def courier_failed(self, route: str, address: str, error: BaseException) -> None:
+        """Say that it could not be had or broke. Only the kind of error is shown: its text may hold the account."""
+        self.metrics.add("gateway_courier_failures_total", route)
+        self._log.warning("courier_failed", route=route, upstream=address, error=type(error).__name__)
 
     # ── the gateway itself ──
 
@@ -85,9 +114,9 @@ class Journal:
         self.metrics.add("gateway_records_lost_total", call)
         self._log.error("record_lost", call=call, error=type(error).__name__)
 
-    def report_dropped(self) -> None:
-        """Count a refused contact that was not recorded."""
-        self.metrics.add("gateway_reports_dropped_total")
+    def errand_dropped(self, call: str) -> None:
+        """Count a report or an answer that a flood of its kind crowded out."""
+        self.metrics.add("gateway_errands_dropped_total", call)
 
     def lag(self, seconds: float) -> None:
         """Note how late the sweep was."""

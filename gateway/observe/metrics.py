@@ -23,7 +23,10 @@ TABLE: tuple[tuple[type[Counter] | type[Gauge] | type[Histogram], str, str, tupl
     (Counter, "gateway_dial_failures_total", "Upstream addresses that did not take a connection", ("route",)),
     (Counter, "gateway_failures_total", "Calls that failed inside the gateway", ("call",)),
     (Counter, "gateway_records_lost_total", "Session records given up because the store was away", ("call",)),
-    (Counter, "gateway_reports_dropped_total", "Refused contacts not recorded because of a flood", ()),
+    (Counter, "gateway_errands_dropped_total", "Reports and answers left out because of a flood", ("call",)),
+    (Counter, "gateway_messages_declined_total", "Messages swallowed before or beside a login", ("reason",)),
+    (Counter, "gateway_wills_total", "Ends of sessions told to the venue by the courier", ("route", "outcome")),
+    (Counter, "gateway_courier_failures_total", "The courier's connections that failed", ("route",)),
     (Gauge, "gateway_loop_lag_seconds", "How late the last one-second sweep was", ()),
 )
 """Kind, name, help and labels. docs and the portal's dashboards are made from it."""

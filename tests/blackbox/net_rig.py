@@ -11,7 +11,7 @@ from gateway.core.reason import Reason, public_text
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.net.server import Server
-from gateway.net.spec import ListenerSpec, Patience, UpstreamSpec, UpstreamTlsSpec
+from gateway.net.spec import Courier, ListenerSpec, Patience, UpstreamSpec, UpstreamTlsSpec
 from gateway.observe.journal import Journal
 from tests.toy import Toy
 
@@ -175,14 +175,16 @@ async def gateway(
     upstream_tls: UpstreamTlsSpec | None = None,
     limits: Limits = Limits(),  # noqa: B008 - a frozen value
     connect: float = 2,
+    dialect: Callable[[], Toy] = Toy,
+    courier: Courier | None = None,
     **listener,
 ) -> AsyncIterator[Rig]:
     judge = judge or Judge()
     route = Route("engine", addresses)
     keys = {"plain": "tls" not in listener} | listener
-    spec = ListenerSpec("front", "127.0.0.1", 0, Toy, (route,), limits=limits, **keys)
+    spec = ListenerSpec("front", "127.0.0.1", 0, lambda _origin: dialect(), (route,), limits=limits, **keys)
     upstream = UpstreamSpec("engine", addresses, upstream_tls, connect=connect)
-    server = Server([spec], [upstream], judge, Journal(), patience)
+    server = Server([spec], [upstream], judge, Journal(), patience=patience, courier=courier)
     server.start()
     rig = Rig(server, judge)
     try:

@@ -193,7 +193,7 @@ async def test_a_listener_without_tls_must_be_asked_for_by_name():
 async def test_a_port_that_is_taken_is_one_clear_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        spec = ListenerSpec("front", "127.0.0.1", port, Toy, (), plain=True)
+        spec = ListenerSpec("front", "127.0.0.1", port, lambda _origin: Toy(), (), plain=True)
         async with gateway("127.0.0.1:1") as here:
             lane = here.server.listeners[0]._lane
             from gateway.net.listener import Listener

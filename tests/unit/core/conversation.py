@@ -17,6 +17,7 @@ from .lines import LineDialect
 
 MEMORY = Memory("main/s", version=7, value=b"was")
 GRANT = Admitted("sess-1", "alice", idle=30.0, lifetime=100.0, memory=MEMORY)
+LONGER = Admitted("sess-1", "alice", idle=60.0, lifetime=500.0, memory=MEMORY)
 
 
 ROUTES = (Route("main", ("x:1",), target="T"),)
@@ -28,7 +29,7 @@ def play(text, *, dialect=None, routes=ROUTES):
     session = Session(
         dialect or LineDialect(), routes, Origin("c1", "l", "192.0.2.1", 9), Limits(10, 5), Moment(now, now)
     )
-    due = []
+    due, asked = [], []
     for line in filter(None, map(str.strip, text.splitlines())):
         verb, _, rest = line.partition(" ")
         if verb == "E":
@@ -39,12 +40,14 @@ def play(text, *, dialect=None, routes=ROUTES):
         if rest.startswith("after "):
             now += float(rest.split()[1])
             continue
-        due = [_words(action) for action in session.handle(_event(rest), Moment(now, now))]
+        actions = session.handle(_event(rest, asked), Moment(now, now))
+        asked += [action.attempt for action in actions if isinstance(action, ev.Verify)]
+        due = [_words(action) for action in actions]
     assert not due, f"at the end the session also said {due}"
     return session
 
 
-def _event(words):
+def _event(words, asked):
     kind, _, rest = words.partition(" ")
     match kind:
         case "connected":
@@ -52,7 +55,8 @@ def _event(words):
         case "client" | "upstream":
             return ev.Received(Side(kind), rest.encode())
         case "judged":
-            return ev.Judged(GRANT if rest == "yes" else _refusal(rest))
+            words, earlier = rest.removeprefix("earlier "), rest.startswith("earlier ")
+            return ev.Judged(_verdict(words), asked[-2 if earlier else -1])
         case "dialled":
             return ev.Dialled() if rest != "failed" else ev.DialFailed()
         case "committed":
@@ -66,7 +70,10 @@ def _event(words):
     raise AssertionError(f"no such event: {words}")
 
 
-def _refusal(words):
+def _verdict(words):
+    """yes | longer | a reason's key, with or without "stranger"; "earlier" before it: the answer to the question before the last."""
+    if words in {"yes", "longer"}:
+        return GRANT if words == "yes" else LONGER
     key, _, stranger = words.partition(" ")
     return Refused(Reason(key), "text", 3, None if stranger else MEMORY)
 
@@ -78,14 +85,20 @@ def _words(action):
         case ev.Close():
             return "close"
         case ev.Verify(attempt):
-            return f"verify {attempt.login.user} at {attempt.route}"
+            return f"verify {attempt.login.user} at {attempt.route}" + (f" for {attempt.renews}" if attempt.renews else "")
         case ev.Dial(route):
             return f"dial {route.name}"
         case ev.Commit(note):
             return f"commit {note.key} {note.version} {note.value.decode()}"
-        case ev.Pipe():
-            return "pipe"
-        case ev.End(reason, grant, value, judged):
+        case ev.Pipe(_, will):
+            return "pipe" + (f" {will.decode()}" if will else "")
+        case ev.Unpipe():
+            return "unpipe"
+        case ev.Report(reason):
+            return f"report {reason.key}"
+        case ev.Post(route, data):
+            return f"post {route} {data.decode()}"
+        case ev.End(reason, grant, value, judged, owed):
             told = f" {grant.session}" if grant else (" judged" if judged else "")
-            return f"end {reason.key}{told}" + (f" {value.decode()}" if value else "")
+            return f"end {reason.key}{told}" + (f" {value.decode()}" if value else "") + (" owed" if owed else "")
     raise AssertionError(f"no such action: {action}")

@@ -10,7 +10,7 @@ from tests.toy import Toy
 
 
 def spec(port: int = 0, **keys) -> ListenerSpec:
-    return ListenerSpec("front", "127.0.0.1", port, Toy, (), **({"plain": "tls" not in keys} | keys))
+    return ListenerSpec("front", "127.0.0.1", port, lambda _origin: Toy(), (), **({"plain": "tls" not in keys} | keys))
 
 
 def test_a_rehearsal_leaves_the_port_free():
