@@ -7,7 +7,7 @@ from gateway.auth.parts import Parts
 from gateway.auth.quiet import Quiet
 from gateway.auth.turns import Turns
 from gateway.auth.verify import Limits, Verifier
-from gateway.core.authority import Ended, Order, Report, Seen, Started
+from gateway.core.authority import Ended, Order, Owed, Report, Seen, Started
 from gateway.core.login import Attempt, Note, Verdict
 from gateway.policy.lockout import address_key
 from gateway.store.audit import AuditEntry, Detail, Event
@@ -21,7 +21,7 @@ AGAIN = (0.2, 1.0, 3.0)
 class LocalAuthority:
     """`Authority` by direct calls. Only `verify` never raises; the others raise StoreError and the caller says "no"."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be set, by name
         self,
         parts: Parts,
         audit: AuditStore,
@@ -89,8 +89,8 @@ class LocalAuthority:
         )
         await self._audit.append(entry)
 
-    def orders(self) -> AsyncIterator[Order]:
-        """Yield the orders for this node's sessions."""
+    def orders(self) -> AsyncIterator[Order | Owed]:
+        """Yield the orders for this node's sessions, and the wills this process has to deliver."""
         return self._store.orders()
 
     async def ready(self) -> bool:

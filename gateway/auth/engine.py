@@ -22,6 +22,7 @@ TRIES = 8
 @dataclass(frozen=True, slots=True)
 class _Expected:
     attempt: Attempt
+    clean: bool
     digest: bytes = field(repr=False)
 
 
@@ -35,16 +36,16 @@ class EngineAnswers:
         self._limit = limit
         self._expected: OrderedDict[str, _Expected] = OrderedDict()
 
-    def expect(self, session: str, attempt: Attempt, digest: bytes) -> None:
-        """Remember an admitted login until the engine has answered it."""
-        self._expected[session] = _Expected(without_secrets(attempt), digest)
+    def expect(self, session: str, attempt: Attempt, failures: Failures, digest: bytes) -> None:
+        """Remember an admitted login until the engine has answered it; `failures` are those it came after."""
+        self._expected[session] = _Expected(without_secrets(attempt), failures == Failures(), digest)
         if len(self._expected) > self._limit:
             self._expected.popitem(last=False)
 
     async def accepted(self, session: str) -> None:
-        """The engine said yes: a row of failures is over. Raises StoreError."""
+        """The engine said yes: the row of failures that the login ended is over. Raises StoreError."""
         expected = self._expected.pop(session, None)
-        if expected:
+        if expected and not expected.clean:
             await self._settle(session, expected, accepted=True)
 
     async def over(self, session: str, reason: Reason) -> None:

@@ -1,19 +1,21 @@
 """What the audit chain holds of a login: who, from where, by what, and the true reason. Never a secret (TW-10, TW-12)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.core.login import Attempt
 from gateway.core.reason import Reason
 from gateway.policy.decide import Admit, Deny
-from gateway.policy.snapshot import BurnStep, Change, OpenSession, SetFailures, Snapshot
+from gateway.policy.snapshot import BurnStep, Change, EndSession, OpenSession, RenewSession, SetFailures, Snapshot
 from gateway.store.audit import AuditEntry, Detail, Event
 
 
 def of_admission(attempt: Attempt, snapshot: Snapshot, decision: Admit, wall: float) -> AuditEntry:
-    """Return the entry of a login that was admitted."""
-    session = next((change.id for change in decision.changes if isinstance(change, OpenSession)), "")
+    """Return the entry of a login that was admitted, or that prolonged its session."""
+    granted = decision.changes[-1]
+    session = granted.id if isinstance(granted, OpenSession | RenewSession) else ""
+    event = Event.SESSION_RENEWED if attempt.renews else Event.LOGIN_ADMITTED
     details = {**_about(attempt), **_method(snapshot), **_burnt(decision.changes)}
-    return _entry(wall, Event.LOGIN_ADMITTED, attempt, details, session=session)
+    return _entry(wall, event, attempt, details, session=session)
 
 
 def of_refusal(attempt: Attempt, snapshot: Snapshot, decision: Deny, wall: float, kept_back: int = 0) -> AuditEntry:
@@ -38,9 +40,10 @@ def of_engine_answer(attempt: Attempt, session: str, wall: float) -> AuditEntry:
     return _entry(wall, Event.USER_CHANGED, attempt, {"fields": "failures"}, session=session)
 
 
-def of_takeover(attempt: Attempt, session: str, wall: float) -> AuditEntry:
-    """Return the entry of an older session that was ordered to end."""
-    return _entry(wall, Event.SESSION_ORDERED, attempt, _about(attempt), reason=Reason.REPLACED, session=session)
+def of_takeover(attempt: Attempt, ended: Sequence[EndSession], wall: float) -> AuditEntry:
+    """Return the entry of the older sessions that were ordered to end: the first one's id, and how many there are."""
+    details = _about(attempt) | ({"count": len(ended)} if len(ended) > 1 else {})
+    return _entry(wall, Event.SESSION_ORDERED, attempt, details, reason=Reason.REPLACED, session=ended[0].id)
 
 
 def _entry(  # noqa: PLR0913 - one argument per column

@@ -18,7 +18,7 @@ from gateway.core.login import Admitted, Attempt, Refused, Verdict
 from gateway.core.reason import Disclosure, Reason, public_text
 from gateway.core.secret import Secret
 from gateway.policy.decide import LOCAL, Admit, Decision, Deny, Evidence, NeedPassword, TakeOver, decide
-from gateway.policy.snapshot import OpenSession, Snapshot, User
+from gateway.policy.snapshot import OpenSession, RenewSession, Snapshot, User
 from gateway.store.errors import Conflict
 
 _UNCHANGED = frozenset({Reason.LOCKED, Reason.BACKED_OFF, Reason.REPEATED, Reason.DISABLED, Reason.ADDRESS_BLOCKED})
@@ -88,11 +88,13 @@ class Verifier:
                 verdict = await self._judge(attempt, hearing)
             if verdict is not None:
                 return verdict
-            await self._until_left(attempt)  # not in our turn: after a crash all streams of a user take over at once
+            await self._until_left(
+                attempt, hearing
+            )  # not in our turn: after a crash all streams of a user take over at once
         raise Conflict("too many others took over")
 
     async def _judge(self, attempt: Attempt, hearing: "_Hearing") -> Verdict | None:
-        """Return the verdict; None where older sessions of the stream were ordered to end and have to leave first."""
+        """Return the verdict; None where older sessions are in the way and have to leave first."""
         for race in range(self._limits.tries):
             snapshot = await self._store.snapshot(attempt, self._clock().wall)
             hearing.floor = self._policy_of(snapshot.user).refusal_floor
@@ -105,7 +107,7 @@ class Verifier:
                         hearing.drift = decision.drift
                         return await self._deny(attempt, snapshot, decision)
                     case TakeOver():
-                        await self._take_over(attempt, snapshot, decision)
+                        await self._take_over(attempt, snapshot, decision, hearing)
                         return None
                     case NeedPassword():
                         raise AssertionError("the password was looked at")
@@ -115,7 +117,7 @@ class Verifier:
 
     async def _decide(self, attempt: Attempt, snapshot: Snapshot, hearing: "_Hearing") -> Decision:
         policy, hearing.digest = self._policy_of(snapshot.user), self._digest_of(attempt, snapshot)
-        evidence = Evidence(hearing.digest, hearing.session, hearing.password_of(snapshot.user))
+        evidence = Evidence(hearing.digest, hearing.session, hearing.password_of(snapshot.user), hearing.waited)
         decision = decide(policy, snapshot, attempt, evidence, self._clock().wall)
         if not isinstance(decision, NeedPassword) or snapshot.user is None:
             return decision
@@ -141,13 +143,15 @@ class Verifier:
     async def _admit(self, attempt: Attempt, snapshot: Snapshot, decision: Admit, hearing: "_Hearing") -> Verdict:
         now, user = self._clock().wall, snapshot.user
         opened = decision.changes[-1]
-        if user is None or not isinstance(opened, OpenSession):
-            raise TypeError("an admission opens a session of a user")
+        if user is None or not isinstance(opened, OpenSession | RenewSession):
+            raise TypeError("an admission opens or renews a session of a user")
         entry = records.of_admission(attempt, snapshot, decision, now)
         await self._store.apply(attempt, snapshot, decision.changes, entry, now)
-        if user.method not in LOCAL:
-            self._engine.expect(opened.id, attempt, hearing.digest)
         memory = snapshot.memory
+        if isinstance(opened, RenewSession):
+            return Admitted(opened.id, user.name, opened.idle, opened.lifetime, memory)
+        if user.method not in LOCAL:
+            self._engine.expect(opened.id, attempt, snapshot.failures, hearing.digest)
         if memory.key:  # opening it moved it on by one
             memory = replace(memory, version=memory.version + 1)
         return Admitted(opened.id, user.name, opened.idle, opened.lifetime, memory)
@@ -163,19 +167,24 @@ class Verifier:
             await self._store.apply(attempt, snapshot, decision.changes, entry, now.wall)
         return self._refused(decision, snapshot)
 
-    async def _take_over(self, attempt: Attempt, snapshot: Snapshot, decision: TakeOver) -> None:
-        entry = records.of_takeover(attempt, decision.changes[0].id, self._clock().wall)
-        await self._store.apply(attempt, snapshot, decision.changes, entry, self._clock().wall)
+    async def _take_over(self, attempt: Attempt, snapshot: Snapshot, decision: TakeOver, hearing: "_Hearing") -> None:
+        hearing.older = decision.older
+        if decision.changes:
+            entry = records.of_takeover(attempt, decision.changes, self._clock().wall)
+            await self._store.apply(attempt, snapshot, decision.changes, entry, self._clock().wall)
 
-    async def _until_left(self, attempt: Attempt) -> None:
-        """Wait until the older session has left its numbers behind; a node that is gone never will."""
+    async def _until_left(self, attempt: Attempt, hearing: "_Hearing") -> None:
+        """Wait until the older sessions have left: their numbers are written down and the venue knows. A node that is
+        gone never says so: they get their time once.
+        """
         began, pause = self._clock().mono, self._limits.poll
         while self._clock().mono < began + self._limits.takeover:
             await self._parts.sleep(pause)
             later = await self._store.snapshot(attempt, self._clock().wall)
-            if not later.memory.open:
-                return
+            if not any(one.id in hearing.older for one in later.leaving):
+                break
             pause = min(2 * pause, _SELDOM)
+        hearing.waited |= hearing.older
 
     def _refused(self, decision: Deny, snapshot: Snapshot | None) -> Refused:
         reason = decision.reason
@@ -187,7 +196,7 @@ class Verifier:
 class _Hearing:
     """What is found out while one login is judged, over all its tries."""
 
-    __slots__ = ("digest", "drift", "floor", "passwords", "session")
+    __slots__ = ("digest", "drift", "floor", "older", "passwords", "session", "waited")
 
     def __init__(self) -> None:
         self.session = secrets.token_hex(16)
@@ -195,6 +204,8 @@ class _Hearing:
         self.digest = b""
         self.floor = 0.0
         self.drift: int | None = None
+        self.older: frozenset[str] = frozenset()
+        self.waited: frozenset[str] = frozenset()
 
     def password_of(self, user: User | None) -> bool | None:
         """Return whether the password is right for the hash the user has *now*; None where nobody looked yet."""

@@ -21,6 +21,7 @@ from gateway.policy.snapshot import (
     LiveSession,
     Method,
     OpenSession,
+    RenewSession,
     SetAddress,
     SetFailures,
     Snapshot,
@@ -34,12 +35,13 @@ LOCAL = frozenset({Method.PASSWORD, Method.PASSWORD_TOTP})
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the caller worked out: the keyed digest of user, password and code (BY-3), a fresh session id, and, once
-    it has looked, whether the password is right.
+    it has looked, whether the password is right. `waited`: older sessions that had their time to leave.
     """
 
     digest: bytes
     session: str
     password: bool | None = None
+    waited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,13 @@ class NeedPassword:
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """Everything is right, but older sessions of the same stream are live: order them to end, wait until they have,
-    and ask again. Two sessions are never open on one stream, or the older one's last numbers would be lost (BY-5).
+    """Everything is right, but older sessions are in the way: order the live ones to end, wait until all of `older`
+    have left, and ask again. Two sessions are never open on one stream, or the older one's last numbers would be lost
+    (BY-5), and the venue has to hear of an old session's end before it hears of the new one.
     """
 
     changes: tuple[EndSession, ...]
+    older: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,10 @@ def _spent(policy: Policy, snapshot: Snapshot, now: float) -> tuple[Change, ...]
     return (SetAddress(lockout.address_failed(snapshot.address, policy.lockout, now)),)
 
 
+def _ids(sessions: tuple[LiveSession, ...]) -> frozenset[str]:
+    return frozenset(session.id for session in sessions)
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One known user's login. Each question answers with a Deny, or None to go on; the order is `decide`'s."""
@@ -123,18 +131,18 @@ class _Case:
     user: User
 
     def decide(self) -> Decision:
-        refusal = self._stranger() or self._shut()
+        refusal = self._stranger() or self._shut() or self._detached()
         if refusal:
             return refusal
         if not code_demanded(self.policy, self.user, self.snapshot.devices):
-            return self._password() or self._account() or self._admit(None)
+            return self._password() or self._account(None) or self._admit(None)
         if not self._devices:
             # The peer is told that it has to enrol (CQ-2), so it proves its password first where we can tell.
             return self._password() or Deny(Reason.NOT_ENROLLED)
         found = self._find()
         if isinstance(found, Deny):
             return self._wrong_code(found)
-        return self._password() or self._account() or self._admit(found)
+        return self._password() or self._account(found) or self._admit(found)
 
     # ── who is it? ──
 
@@ -162,6 +170,15 @@ class _Case:
         if lockout.repeated(failures, self.evidence.digest):
             return self._deny(Reason.REPEATED)
         return None
+
+    def _detached(self) -> Deny | None:
+        """Refuse to renew what is not this user's, or is over. Whoever asks holds the connection, so it learns nothing."""
+        renews = self.attempt.renews
+        if not renews or renews in _ids(self.snapshot.sessions):
+            return None
+        if renews in _ids(self.snapshot.leaving):
+            return Deny(Reason.NOT_LOGGED_IN)
+        return Deny(Reason.IDENTITY_CHANGED, changes=_spent(self.policy, self.snapshot, self.now))
 
     # ── the code ──
 
@@ -210,38 +227,61 @@ class _Case:
             return NeedPassword()
         return None if self.evidence.password else self._fail(Reason.BAD_PASSWORD, Counted.PASSWORD)
 
-    def _account(self) -> Deny | None:
+    def _account(self, found: totp.Match | None) -> Deny | None:
         if self.user.must_change or password_expired(self.policy, self.user, self.now):
             return Deny(Reason.MUST_CHANGE_PASSWORD)
-        rules = self.policy.sessions
-        same = self._same_stream()
-        if same and rules.on_duplicate is OnDuplicate.REFUSE:
+        if self.attempt.renews:
+            # No engine sees a renewal: what only an engine could prove is not proved.
+            return None if self._proved(found) else Deny(Reason.MISSING_CODE)
+        rules, force = self.policy.sessions, self._force(found)
+        replaced = self._in_the_way(self.snapshot.sessions, force)
+        if replaced and rules.on_duplicate is OnDuplicate.REFUSE and force is not True:
             return Deny(Reason.ALREADY_LOGGED_IN)
-        if len(self.snapshot.sessions) - len(same) >= rules.max_per_user:
+        if force is False and self.snapshot.sessions:
+            return Deny(Reason.ALREADY_LOGGED_IN)
+        if len(self.snapshot.sessions) - len(replaced) >= rules.max_per_user:
             return Deny(Reason.TOO_MANY_SESSIONS)
         return None
 
-    def _same_stream(self) -> tuple[LiveSession, ...]:
-        if not self.attempt.login.stream:
-            return ()
+    def _proved(self, found: totp.Match | None) -> bool:
+        """Say whether the gateway itself has seen who it is: by code, password or certificate."""
+        return found is not None or self.user.method in LOCAL or bool(self.user.certificates)
+
+    def _force(self, found: totp.Match | None) -> bool | None:
+        """Return what the login may ask about other sessions: who has proved nothing here neither ends nor sees them."""
+        return self.attempt.login.force if self._proved(found) else None
+
+    def _in_the_way(self, sessions: tuple[LiveSession, ...], force: bool | None) -> tuple[LiveSession, ...]:  # noqa: FBT001 - Login.force
+        """Return the sessions that must be over before this one: all where the login takes over, else its stream's."""
+        if force:
+            return sessions
         key = self.snapshot.memory.key
-        return tuple(session for session in self.snapshot.sessions if session.stream == key)
+        return tuple(session for session in sessions if self.attempt.login.stream and session.stream == key)
 
     # ── the answer ──
 
     def _admit(self, found: totp.Match | None) -> TakeOver | Admit:
-        older = self._same_stream()
-        if older:
-            return TakeOver(tuple(EndSession(session.id, Reason.REPLACED) for session in older))
+        if self.attempt.renews:
+            return Admit(tuple(self._admission(found)))
+        force = self._force(found)
+        live = self._in_the_way(self.snapshot.sessions, force)
+        leaving = _ids(self._in_the_way(self.snapshot.leaving, force)) - self.evidence.waited
+        if live or leaving:
+            return TakeOver(tuple(EndSession(one.id, Reason.REPLACED) for one in live), leaving | _ids(live))
         return Admit(tuple(self._admission(found)))
 
     def _admission(self, found: totp.Match | None) -> Iterator[Change]:
+        rules, renews = self.policy.sessions, self.attempt.renews
         # Where the engine checks the password, only its good answer ends a row of failures (Authority.started).
         if self.user.method in LOCAL and self.snapshot.failures != Failures():
             yield SetFailures(Failures())
         if found:
             yield BurnStep(found.device.id, found.step, once=self.policy.totp.reuse is Reuse.NEVER)
-        yield OpenSession(self.evidence.session, self.policy.sessions.idle, self.policy.sessions.lifetime)
+        yield (
+            RenewSession(renews, rules.idle, rules.lifetime)
+            if renews
+            else OpenSession(self.evidence.session, rules.idle, rules.lifetime)
+        )
 
     def _fail(self, reason: Reason, kind: Counted, drift: int | None = None) -> Deny:
         """Refuse and charge: always the address, and the account where the policy counts this kind."""

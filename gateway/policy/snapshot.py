@@ -79,7 +79,7 @@ class AddressFailures:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session whose lease has not run out."""
+    """A session whose lease has not run out, or one that is leaving."""
 
     id: str
     stream: str
@@ -88,13 +88,18 @@ class LiveSession:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything `decide` looks at, read at one moment. `revision` guards the transaction that applies its changes."""
+    """Everything `decide` looks at, read at one moment. `revision` guards the transaction that applies its changes.
+
+    `sessions` are live. `leaving` were ordered to end a short while ago, or ended without the venue's knowledge, and
+    have not left yet: they take no place any more, but the venue may still know them.
+    """
 
     user: User | None = None
     devices: tuple[Device, ...] = ()
     failures: Failures = Failures()
     address: AddressFailures = AddressFailures()
     sessions: tuple[LiveSession, ...] = ()
+    leaving: tuple[LiveSession, ...] = ()
     memory: Memory = field(default_factory=lambda: Memory(""))
     revision: int = 0
 
@@ -135,6 +140,15 @@ class OpenSession:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewSession:
+    """Let a live session go on as if it had been opened now; it keeps its place and its stream."""
+
+    id: str
+    idle: float
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True)
 class EndSession:
     """Order a live session to end before the new one opens (takeover)."""
 
@@ -142,4 +156,4 @@ class EndSession:
     reason: Reason
 
 
-Change = SetFailures | SetAddress | BurnStep | OpenSession | EndSession
+Change = SetFailures | SetAddress | BurnStep | OpenSession | RenewSession | EndSession

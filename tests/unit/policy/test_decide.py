@@ -410,7 +410,7 @@ OTHER = LiveSession("other", "main/ALGO9", "node1")
 @pytest.mark.req("TW-1")
 def test_the_same_stream_is_taken_over_only_after_the_older_session_was_told_to_end():
     decision = judge(snapshot=replace(KNOWN, sessions=(SAME, OTHER)))
-    assert decision == TakeOver((EndSession("old", Reason.REPLACED),))
+    assert decision == TakeOver((EndSession("old", Reason.REPLACED),), frozenset({"old"}))
 
 
 @pytest.mark.req("TW-1")

@@ -33,6 +33,7 @@ from gateway.policy.snapshot import (
     LiveSession,
     Method,
     OpenSession,
+    RenewSession,
     SetAddress,
     SetFailures,
     Snapshot,
@@ -101,6 +102,10 @@ snapshots = st.builds(
         st.builds(LiveSession, id=st.sampled_from(["a", "b"]), stream=st.sampled_from(["", "k"]), node=st.just("n")),
         max_size=3,
     ).map(tuple),
+    leaving=st.lists(
+        st.builds(LiveSession, id=st.sampled_from(["c", "d"]), stream=st.sampled_from(["", "k"]), node=st.just("n")),
+        max_size=2,
+    ).map(tuple),
     memory=st.just(Memory("k")),
 )
 codes = (
@@ -118,6 +123,7 @@ logins = st.builds(
     password=st.none() | st.just(Secret("right")) | st.just(Secret("")),
     code=codes,
     stream=st.sampled_from(["", "k"]),
+    force=st.sampled_from([None, True, False]),
 )
 attempts = st.builds(
     Attempt,
@@ -131,6 +137,7 @@ attempts = st.builds(
         certificate=st.sampled_from(["", "ab", "cd"]),
     ),
     route=st.sampled_from(["main", "other"]),
+    renews=st.sampled_from(["", "", "a", "c", "stranger"]),
     arrived=st.builds(Moment, mono=st.just(0.0), wall=times | st.just(NOW) | st.just(float("nan"))),
 )
 answers = st.sampled_from([None, True, False])
@@ -185,9 +192,12 @@ def test_a_refusal_burns_nothing_opens_nothing_and_counts_one_at_most(policy, sn
             if reason in (Reason.ADDRESS_BLOCKED, Reason.LOCKED, Reason.REPEATED, Reason.BACKED_OFF):
                 assert changes == ()
         case Admit(changes):
-            assert [change for change in changes if isinstance(change, OpenSession)] == [changes[-1]]
-        case TakeOver(changes):
-            assert changes
+            granted = [change for change in changes if isinstance(change, OpenSession | RenewSession)]
+            assert granted == [changes[-1]]
+            assert isinstance(granted[0], RenewSession) == bool(attempt.renews)
+        case TakeOver(changes, older):
+            assert older
+            assert {change.id for change in changes} <= older
         case NeedPassword():
             assert password is None
 
