@@ -27,7 +27,9 @@ def touch(tx: Tx, name: str) -> sa.Row[Any]:
 def end_all(tx: Tx, user: str, by: Actor) -> None:
     """Order every live session of a user (id) to end: a right it was opened with is gone."""
     live = (
-        sa.select(sessions.c.id).where(sessions.c.user_id == user, sessions.c.ended.is_(None)).order_by(sessions.c.id)
+        sa.select(sessions.c.id)
+        .where(sessions.c.user_id == user, sessions.c.reported.is_(False), sessions.c.ended.is_(None))
+        .order_by(sessions.c.id)
     )
     for (session,) in tx.execute(live).all():
         end_for(tx, EndSession(session, Reason.RIGHT_REMOVED), by.wall)

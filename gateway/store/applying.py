@@ -9,14 +9,23 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from gateway.core.login import Memory
-from gateway.policy.snapshot import BurnStep, Change, EndSession, OpenSession, SetAddress, SetFailures, Snapshot
+from gateway.policy.snapshot import (
+    BurnStep,
+    Change,
+    EndSession,
+    OpenSession,
+    RenewSession,
+    SetAddress,
+    SetFailures,
+    Snapshot,
+)
 from gateway.store.audit import AuditEntry, plain
 from gateway.store.database import Tx
 from gateway.store.errors import Conflict
 from gateway.store.reading import Terms, digests_text
 from gateway.store.schema import addresses, burnt_steps, devices, failures, memories, orders, sessions, users
 
-_ORDER = (SetFailures, BurnStep, SetAddress, EndSession, OpenSession)
+_ORDER = (SetFailures, BurnStep, SetAddress, EndSession, RenewSession, OpenSession)
 _MOVE_REVISION = (
     sa.update(users)
     .where(users.c.id == sa.bindparam("user"), users.c.revision == sa.bindparam("seen"))
@@ -58,12 +67,21 @@ _END_SESSION = (
     .returning(sessions.c.node)
 )
 _GIVE_ORDER = sa.insert(orders)
+_RENEW_SESSION = (
+    sa.update(sessions)
+    .where(
+        sessions.c.id == sa.bindparam("session_id"),
+        sessions.c.user_id == sa.bindparam("user"),
+        sessions.c.ended.is_(None),
+    )
+    .values(lease_until=sa.bindparam("until"))
+)
 
 
 def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Change], entry: AuditEntry) -> None:
     """Apply all changes and append the entry. Raises Conflict; ValueError for a change of a user nobody knows."""
     user = snapshot.user
-    session = next((change.id for change in changes if isinstance(change, OpenSession)), "")
+    session = next((change.id for change in changes if isinstance(change, OpenSession | RenewSession)), "")
     if any(not isinstance(change, SetAddress) for change in changes):
         if user is None:
             raise ValueError("only an address can be charged where the user is unknown")
@@ -75,9 +93,11 @@ def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Ch
             case SetFailures(), _ if user:
                 _set_failures(tx, user.id, change, terms)
             case BurnStep(), _:
-                _burn(tx, change, session, terms)
+                _burn(tx, change, session, snapshot, terms)
             case EndSession(), _:
                 end_for(tx, change, terms.now)
+            case RenewSession(), _ if user:
+                _renew(tx, user.id, change, terms)
             case OpenSession(), _ if user:
                 _open(tx, terms, snapshot, change)
     tx.audit(entry)
@@ -92,12 +112,13 @@ def _guard(tx: Tx, user: str, revision: int) -> None:
         raise Conflict("the user changed since it was read; read again and decide again")
 
 
-def _burn(tx: Tx, change: BurnStep, session: str, terms: Terms) -> None:
+def _burn(tx: Tx, change: BurnStep, session: str, snapshot: Snapshot, terms: Terms) -> None:
     # The primary key refuses a second row: that is what makes a code one-time across all nodes (RFC 6238 §5.2).
     row = {
         "device_id": change.device,
         "step": change.step,
-        "slot": "" if change.once else session,
+        # A session may be renewed within the step that opened it: the guarded revision tells the two apart.
+        "slot": "" if change.once else f"{session}/{snapshot.revision}",
         "session": session,
         "wall": terms.now,
     }
@@ -141,6 +162,12 @@ def end_for(tx: Tx, change: EndSession, now: float) -> bool:
     return True
 
 
+def _renew(tx: Tx, user: str, change: RenewSession, terms: Terms) -> None:
+    until = terms.now + terms.lease
+    if tx.execute(_RENEW_SESSION, {"session_id": change.id, "user": user, "until": until}).rowcount != 1:
+        raise Conflict("the session ended since it was read; read again and decide again")
+
+
 def _open(tx: Tx, terms: Terms, snapshot: Snapshot, change: OpenSession) -> None:
     attempt, user = terms.attempt, snapshot.user
     login, origin = attempt.login, attempt.origin
@@ -166,6 +193,8 @@ def _open(tx: Tx, terms: Terms, snapshot: Snapshot, change: OpenSession) -> None
         "last_business": terms.now,
         "lease_until": terms.now + terms.lease,
         "reported": False,
+        "will": login.will or None,
+        "owed": False,
     }
     tx.execute(_OPEN_SESSION, row)
     if snapshot.memory.key:

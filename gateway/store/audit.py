@@ -56,6 +56,7 @@ class Event(Enum):
     CONTACT_REFUSED = "contact.refused"
     CODE_REPLAYED = "code.replayed"
     SESSION_STARTED = "session.started"
+    SESSION_RENEWED = "session.renewed"
     SESSION_ENDED = "session.ended"
     SESSION_ORDERED = "session.ordered"
     USER_ADDED = "user.added"

@@ -1,13 +1,14 @@
 """The hot path's port over a database: snapshot, apply, and what becomes of the sessions. It judges nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 
 import sqlalchemy as sa
 
-from gateway.core.authority import Ended, Order, Seen, Started
-from gateway.core.login import Attempt, Note
+from gateway.core.authority import Ended, Order, Owed, Seen, Started
+from gateway.core.login import Attempt, Moment, Note
 from gateway.core.reason import Reason
 from gateway.policy.lockout import address_key, failure_source
 from gateway.policy.rules import LockoutRules
@@ -19,6 +20,7 @@ from gateway.store.errors import Conflict, StoreError
 from gateway.store.reading import Terms, read_snapshot, reason_from
 from gateway.store.schema import burnt_steps, memories, meta, orders, sessions
 from gateway.store.vault import Vault
+from gateway.store.wills import Wills
 
 LEASE = 30.0
 """Seconds a session outlives its node's last word: several renewals, so that one late one ends nothing."""
@@ -37,24 +39,36 @@ _CLOSE_MEMORY = (
 )
 _START = (
     sa.update(sessions)
-    .where(sessions.c.id == sa.bindparam("session"), sessions.c.started.is_(None), sessions.c.reported.is_(False))
+    .where(
+        sessions.c.id == sa.bindparam("session"),
+        sessions.c.started.is_(None),
+        sessions.c.reported.is_(False),
+        sessions.c.owed.is_(False),
+    )
     .values(started=sa.bindparam("wall"), last_business=sa.bindparam("wall"), upstream=sa.bindparam("where"))
     .returning(sessions.c.user_name, sessions.c.address, sessions.c.protocol, sessions.c.process, sessions.c.route)
 )
+_START_WITH_WILL = _START.values(will=sa.bindparam("will"))
 _RENEW = (
     sa.update(sessions)
-    .where(sessions.c.id == sa.bindparam("session"), sessions.c.ended.is_(None))
+    .where(sessions.c.id == sa.bindparam("session"), sessions.c.reported.is_(False), sessions.c.owed.is_(False))
     .values(lease_until=sa.bindparam("until"), last_business=sa.bindparam("business"))
 )
-_END = (
+_OVER = (
     sa.update(sessions)
-    .where(sessions.c.id == sa.bindparam("session"), sessions.c.reported.is_(False))
+    .where(sessions.c.id == sa.bindparam("session"), sessions.c.reported.is_(False), sessions.c.owed.is_(False))
     .values(
-        reported=True,
         ended=sa.func.coalesce(sessions.c.ended, sa.bindparam("wall", type_=sa.Double)),
         end_reason=sa.func.coalesce(sessions.c.end_reason, sa.bindparam("reason", type_=sa.Text)),
     )
-    .returning(sessions.c.user_name, sessions.c.address, sessions.c.started)
+    .returning(sessions.c.user_name, sessions.c.address, sessions.c.started, sessions.c.route, sessions.c.will)
+)
+_END = _OVER.values(reported=True, will=None)
+_OWE = _OVER.where(sessions.c.will.is_not(None)).values(owed=True, lease_until=sa.bindparam("until"))
+_SETTLE = (
+    sa.update(sessions)
+    .where(sessions.c.id == sa.bindparam("session"), sessions.c.owed.is_(True))
+    .values(reported=True, owed=False, will=None)
 )
 _UNBURN = sa.delete(burnt_steps).where(burnt_steps.c.session == sa.bindparam("by"))
 _MY_ORDERS = sa.select(orders).where(orders.c.node == sa.bindparam("node")).order_by(orders.c.id)
@@ -63,16 +77,26 @@ _ALIVE = sa.select(meta.c.key).limit(1)
 
 
 class SqlLoginStore:
-    """`LoginStore` of one process. `node` must be unique among running processes; `lease` is in seconds."""
+    """`LoginStore` of one process. `node` must be unique among all processes there ever were; `lease` is in seconds."""
 
-    def __init__(
-        self, database: Database, vault: Vault, *, node: str, lockout: LockoutRules, lease: float = LEASE
+    def __init__(  # noqa: PLR0913 - what a process is, by name
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        node: str,
+        lockout: LockoutRules,
+        lease: float = LEASE,
+        clock: Callable[[], Moment] = lambda: Moment(time.monotonic(), time.time()),
     ) -> None:
         self._database = database
         self._vault = vault
         self._node = node
         self._lockout = lockout
         self._lease = lease
+        self._clock = clock
+        self._wills = Wills(database, node, lease, clock)
+        self._wake = asyncio.Event()
 
     async def snapshot(self, attempt: Attempt, now: float) -> Snapshot:
         """See LoginStore. Raises KeyRefused where a device's key does not open."""
@@ -109,17 +133,25 @@ class SqlLoginStore:
 
     async def ended(self, ended: Ended) -> None:
         """See LoginStore."""
-        await self._database.write(lambda tx: _end(tx, ended))
+        until = self._clock().wall + self._lease
+        owed = await self._database.write(lambda tx: _end(tx, ended, until))
+        if owed:
+            self._wills.hold(owed, until)
+            self._wake.set()
+        elif not ended.owed:
+            self._wills.settled(ended.session)
 
-    async def orders(self) -> AsyncIterator[Order]:
+    async def orders(self) -> AsyncIterator[Order | Owed]:
         """See LoginStore."""
-        wake = asyncio.Event()
+        wake = self._wake
         self._database.subscribe(wake)
         try:
             while True:
                 wake.clear()
                 for order in await self._take_orders():
                     yield order
+                for owed in await self._wills.due():
+                    yield owed
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await wake.wait()
@@ -163,8 +195,9 @@ def _remember(tx: Tx, note: Note) -> bool:
 
 def _start(tx: Tx, started: Started, node: str) -> None:
     where = plain(started.upstream)
-    values = {"session": started.session, "wall": started.wall, "where": where}
-    row = tx.execute(_START, values).one_or_none()
+    values: dict[str, object] = {"session": started.session, "wall": started.wall, "where": where}
+    start, values = (_START_WITH_WILL, values | {"will": started.will}) if started.will else (_START, values)
+    row = tx.execute(start, values).one_or_none()
     if row is None:
         return
     details = {"upstream": where, "node": node, "protocol": row.protocol, "process": row.process, "route": row.route}
@@ -173,11 +206,15 @@ def _start(tx: Tx, started: Started, node: str) -> None:
     )
 
 
-def _end(tx: Tx, ended: Ended) -> None:
+def _end(tx: Tx, ended: Ended, until: float) -> Owed | None:
+    """Record an end; return the will where one is owed from now on, held by this process until `until`."""
     values = {"session": ended.session, "wall": ended.wall, "reason": ended.reason.key}
-    row = tx.execute(_END, values).one_or_none()
+    owing = tx.execute(_OWE, values | {"until": until}).one_or_none() if ended.owed else None
+    row = owing or tx.execute(_END, values).one_or_none()
     if row is None:
-        return
+        if not ended.owed:
+            tx.execute(_SETTLE, {"session": ended.session})
+        return None
     if ended.reason is Reason.UPSTREAM_UNREACHABLE and row.started is None:
         tx.execute(_UNBURN, {"by": ended.session})
     if ended.value is not None:
@@ -186,3 +223,4 @@ def _end(tx: Tx, ended: Ended) -> None:
     tx.audit(
         AuditEntry(ended.wall, Event.SESSION_ENDED, ended.reason, row.user_name, ended.session, row.address, lasted)
     )
+    return Owed(ended.session, owing.route, bytes(owing.will)) if owing else None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.core.authority import Ended, Order, Seen, Started
+from gateway.core.authority import Ended, Order, Owed, Seen, Started
 from gateway.core.login import Attempt, Note
 from gateway.core.reason import Reason
 from gateway.policy.snapshot import Change, Device, Failures, Snapshot, User
@@ -36,7 +36,9 @@ class LoginStore(Protocol):
         """Write the note durably where the memory is still at its version; False where it is not."""
 
     async def started(self, started: Started) -> None:
-        """Record (and audit) that an opened session went live; an unknown session changes nothing."""
+        """Record (and audit) that an opened session went live; an unknown session changes nothing. A will replaces the
+        login's.
+        """
 
     async def seen(self, sightings: Sequence[Seen], now: float) -> None:
         """Renew the leases of live sessions, all in one transaction."""
@@ -45,11 +47,16 @@ class LoginStore(Protocol):
         """Record (and audit) a session's end once; a second report, or an unknown session, changes nothing.
 
         UPSTREAM_UNREACHABLE gives the steps burnt by this session back. A value closes the stream's memory only if
-        this session is the one that opened it last.
+        this session is the one that opened it last. `owed` keeps the session's will (where it has one) to be
+        delivered by this process; saying it again without `owed` settles it.
         """
 
-    def orders(self) -> AsyncIterator[Order]:
-        """Yield the orders for this node's sessions, each once, soon after it was given; goes on while the store is away."""
+    def orders(self) -> AsyncIterator[Order | Owed]:
+        """Yield the orders for this node's sessions, each once, soon after it was given; goes on while the store is away.
+
+        And the wills this process has to deliver: those it owes itself at once, those of processes that are gone when
+        their sessions' leases are over. A will that is not settled comes again every third of a lease.
+        """
 
     async def ready(self) -> bool:
         """Say whether the store answers and can be written."""

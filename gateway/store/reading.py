@@ -18,6 +18,8 @@ from gateway.store.vault import Sealed, Vault
 
 STEPS_KEPT = 20
 """Burnt steps a snapshot shows, back from the arrival: far more than any window. Older ones still guard in the table."""
+LEAVING = 10.0
+"""Seconds a session that was ordered to end, or whose will is owed, is still waited for: by then it is stuck."""
 _LONGEST_KEY = 400
 
 
@@ -83,10 +85,8 @@ _DEVICES = (
     .where(devices.c.user_id == sa.bindparam("user"))
     .order_by(devices.c.created, devices.c.id)
 )
-_LIVE = sa.select(sessions.c.id, sessions.c.stream, sessions.c.node).where(
-    sessions.c.user_id == sa.bindparam("user"),
-    sessions.c.ended.is_(None),
-    sessions.c.lease_until > sa.bindparam("now"),
+_OPEN = sa.select(sessions.c.id, sessions.c.stream, sessions.c.node, sessions.c.ended, sessions.c.lease_until).where(
+    sessions.c.user_id == sa.bindparam("user"), sessions.c.reported.is_(False)
 )
 
 
@@ -100,12 +100,14 @@ def read_snapshot(connection: sa.Connection, vault: Vault, terms: Terms) -> Snap
     ).all()
     first = about[0]
     known = first.id is not None
+    live, leaving = _open(connection, first.id, terms.now) if known else ((), ())
     return Snapshot(
         user=user_from(first, [(row.kind, row.value) for row in about]) if known else None,
         devices=read_devices(connection, vault, first.id, attempt.arrived.wall) if known else (),
         failures=_failures(first) if first.failures_count is not None else Failures(),
         address=AddressFailures(first.address_count or 0, first.address_since or 0.0),
-        sessions=_live(connection, first.id, terms.now) if known else (),
+        sessions=live,
+        leaving=leaving,
         memory=Memory(key, first.memory_version or 0, bytes(first.memory_value or b""), bool(first.memory_open)),
         revision=first.revision if known else 0,
     )
@@ -179,5 +181,13 @@ def digests_text(digests: Sequence[bytes]) -> str:
     return ",".join(digest.hex() for digest in digests)
 
 
-def _live(connection: sa.Connection, user: str, now: float) -> tuple[LiveSession, ...]:
-    return tuple(LiveSession(*row) for row in connection.execute(_LIVE, {"user": user, "now": now}))
+def _open(connection: sa.Connection, user: str, now: float) -> tuple[tuple[LiveSession, ...], tuple[LiveSession, ...]]:
+    """Return the user's sessions that are live, and those that are leaving."""
+    live, leaving = [], []
+    for row in connection.execute(_OPEN, {"user": user}):
+        one = LiveSession(row.id, row.stream, row.node)
+        if row.ended is None:
+            live += [one] if row.lease_until > now else []
+        elif row.ended > now - LEAVING:
+            leaving.append(one)
+    return tuple(live), tuple(leaving)

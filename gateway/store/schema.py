@@ -15,9 +15,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration this program is written for (a test holds it to migrations/)."""
 
 metadata = MetaData(
@@ -166,17 +167,17 @@ sessions = Table(
     Column("ended", Double),
     Column("end_reason", Text),
     Column("reported", Boolean, nullable=False),
+    Column("will", LargeBinary),
+    Column("owed", Boolean, nullable=False, server_default=false()),
 )
-"""Live while `ended` is null and `lease_until` is ahead. `reported`: its own gateway has said that it is over.
-`stream` is the key of its memory.
+"""Live while `ended` is null and `lease_until` is ahead. `reported`: its end is recorded and everybody who has to know of
+it does. `owed`: over, but `will` is still to be delivered to the venue; the lease is then that of the process that tries.
+`stream` is the key of its memory. Whatever is not reported and has no lease left belongs to nobody (`wills.py`).
 """
 
-Index(
-    "ix_sessions_live",
-    sessions.c.user_id,
-    sqlite_where=sessions.c.ended.is_(None),
-    postgresql_where=sessions.c.ended.is_(None),
-)
+_OPEN = sessions.c.reported.is_(False)
+Index("ix_sessions_live", sessions.c.user_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("ix_sessions_lease", sessions.c.lease_until, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 memories = Table(
     "memories",

@@ -14,7 +14,7 @@ from gateway.store.ports import Actor, SessionRow
 from gateway.store.reading import reason_from
 from gateway.store.schema import addresses, burnt_steps, orders, sessions
 
-_LIVE = sessions.c.ended.is_(None)
+_LIVE = sa.and_(sessions.c.reported.is_(False), sessions.c.ended.is_(None))
 
 
 class SqlSessionStore:

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from gateway.core.login import Moment
 from gateway.policy.rules import LockoutRules
 from gateway.store.backup import SqlBackupStore
 from gateway.store.chain import SqlAuditStore
@@ -69,9 +72,18 @@ class Store:
         database.chain = chain
         return cls(database, vault, chain)
 
-    def logins(self, *, node: str, lockout: LockoutRules, lease: float = LEASE) -> SqlLoginStore:
-        """Return the hot path's port for one process: `node` is its unique name, `lease` in seconds."""
-        return SqlLoginStore(self._database, self.vault, node=node, lockout=lockout, lease=lease)
+    def logins(
+        self,
+        *,
+        node: str,
+        lockout: LockoutRules,
+        lease: float = LEASE,
+        clock: Callable[[], Moment] = lambda: Moment(time.monotonic(), time.time()),
+    ) -> SqlLoginStore:
+        """Return the hot path's port for one process: `node` is its unique name, `lease` in seconds; by `clock` it is
+        told whose lease is over.
+        """
+        return SqlLoginStore(self._database, self.vault, node=node, lockout=lockout, lease=lease, clock=clock)
 
     async def prune(
         self, now: float, *, keep_burnt: float = DAY, keep_addresses: float = DAY, keep_sessions: float = 30 * DAY

@@ -109,7 +109,7 @@ class Rig:
         self.policy = policy
         self.clock = Clock()
         self.ears = Ears()
-        self.logins = store.logins(node="node1", lockout=policy.lockout)
+        self.logins = store.logins(node="node1", lockout=policy.lockout, clock=self.clock)
         self.parts = Parts(
             self.logins,
             passwords,
@@ -119,7 +119,9 @@ class Rig:
             self.ears,
             self.clock.sleep,
         )
-        self.authority = LocalAuthority(self.parts, store.audit, help_url="https://portal.example", turns=Turns(patience=PATIENCE))
+        self.authority = LocalAuthority(
+            self.parts, store.audit, help_url="https://portal.example", turns=Turns(patience=PATIENCE)
+        )
 
     async def login(self, **changes: object) -> Verdict:
         """Log alice in now."""
