@@ -82,23 +82,25 @@ def _words(action):
     match action:
         case ev.Send(side, data):
             return f"send {side.value} {data.decode()}"
-        case ev.Close():
-            return "close"
         case ev.Verify(attempt):
-            return f"verify {attempt.login.user} at {attempt.route}" + (f" for {attempt.renews}" if attempt.renews else "")
+            return f"verify {attempt.login.user} at {attempt.route}{attempt.renews and f' for {attempt.renews}'}"
         case ev.Dial(route):
             return f"dial {route.name}"
         case ev.Commit(note):
             return f"commit {note.key} {note.version} {note.value.decode()}"
         case ev.Pipe(_, will):
-            return "pipe" + (f" {will.decode()}" if will else "")
-        case ev.Unpipe():
-            return "unpipe"
+            return f"pipe {will.decode()}".strip()
         case ev.Report(reason):
             return f"report {reason.key}"
         case ev.Post(route, data):
             return f"post {route} {data.decode()}"
-        case ev.End(reason, grant, value, judged, owed):
-            told = f" {grant.session}" if grant else (" judged" if judged else "")
-            return f"end {reason.key}{told}" + (f" {value.decode()}" if value else "") + (" owed" if owed else "")
-    raise AssertionError(f"no such action: {action}")
+        case ev.End():
+            return _end(action)
+    return type(action).__name__.lower()
+
+
+def _end(end):
+    told = f" {end.grant.session}" if end.grant else (" judged" if end.judged else "")
+    return (
+        f"end {end.reason.key}{told}" + (f" {end.value.decode()}" if end.value else "") + (" owed" if end.owed else "")
+    )

@@ -71,6 +71,16 @@ class LineDialect(PerConnection):
         return Epilogue(len(self.parted) == 2, b"end")
 
 
+class Silent(LineDialect):
+    """The same where nothing may be said (FIX, after a broken line)."""
+
+    def refused(self, verdict):
+        return Farewell()
+
+    def dismissed(self, reason, text, now):
+        return Farewell()
+
+
 class ManyLogins(LineDialect):
     """The same where the connection outlives its logins, and the venue is told of a session's end in words (AMQP).
 
@@ -90,14 +100,15 @@ class ManyLogins(LineDialect):
         return bool(self.held)
 
     def feed(self, side, data, now):
-        if not self.held:
+        if not self.held or side is Side.UPSTREAM:
             return super().feed(side, data, now)
         self.held += b"/" + data
         return []
 
     def _line(self, side, line):
         if self.mute:
-            return [Parted(accepted=True)] if line == "GONE" else []
+            words = {"GONE": [Parted(accepted=True)], "EVIL": [Violation(Reason.GARBLED)]}
+            return words.get(line, []) if side is Side.UPSTREAM else []
         match side, line.split():
             case _, ["EVIL"]:
                 return [Violation(Reason.IDENTITY_CHANGED if self.passing else Reason.GARBLED)]
@@ -159,3 +170,20 @@ class ManyLogins(LineDialect):
 
     def epilogue(self):
         return Epilogue(orderly=False)
+
+
+class Careful(ManyLogins):
+    """The same where a farewell is remembered before it is said."""
+
+    def dismissed(self, reason, text, now):
+        return Farewell(f"OUT {reason.key}".encode(), b"told")
+
+
+class Blunt(ManyLogins):
+    """The same where neither client nor venue is told."""
+
+    def dismissed(self, reason, text, now):
+        return Farewell()
+
+    def parting(self, reason, now):
+        return []

@@ -4,7 +4,7 @@ from gateway.core.reason import Reason
 from gateway.core.states import Closed, Passing
 
 from .conversation import play
-from .lines import LineDialect
+from .lines import LineDialect, Silent
 
 TO_CHECKING = """
     I connected
@@ -122,6 +122,42 @@ def test_an_unreachable_engine_is_told_to_the_client():
         E end upstream_unreachable sess-1 end
         """
     )
+
+
+def test_an_engine_that_can_not_be_dialled_in_time_is_told_to_the_client():
+    play(
+        TO_CHECKING
+        + """
+        I judged yes
+        E dial main
+        I after 5
+        I tick
+        E commit main/s 7 told
+        I committed
+        E send client NO upstream_silent
+        E close
+        E end upstream_silent sess-1 end
+        """
+    )
+
+
+def test_an_order_while_the_engine_is_dialled_is_told_to_the_client():
+    play(
+        TO_CHECKING
+        + "I judged yes\n E dial main\n I order kicked\n E commit main/s 7 told\n I committed\n"
+        + "E send client NO kicked\n E close\n E end kicked sess-1 end"
+    )
+
+
+def test_a_dialect_that_may_say_nothing_closes_without_a_byte():
+    to_dial = TO_CHECKING + "I judged yes\n E dial main\n"
+    play(to_dial + "I dialled failed\n E close\n E end upstream_unreachable sess-1 end", dialect=Silent())
+    play(TO_PASSING + "I order kicked\n E close\n E end kicked sess-1 end", dialect=Silent())
+    play(TO_PASSING + "I after 31\n I tick\n E close\n E end idle sess-1 end", dialect=Silent())
+
+
+def test_an_engine_that_breaks_a_rule_before_it_answers_ends_the_login():
+    play(TO_ADMITTING + "I upstream EVIL\n E close\n E end garbled sess-1 end")
 
 
 def test_an_engine_that_does_not_answer_is_timed_out_without_a_word():

@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.core.reason import Reason
-from gateway.core.states import AwaitingLogin, Checking, Closed, Parting, Passing
+from gateway.core.states import AwaitingLogin, Checking, Closed, Passing
 
 from .conversation import play as play_any
-from .lines import ManyLogins
+from .lines import Blunt, Careful, ManyLogins
 
 TO_AWAITING = """
     I connected
@@ -25,12 +25,14 @@ TO_PASSING = TO_ADMITTING + "I upstream OK\n E send client OK\n E pipe END alice
 TO_PARTING = TO_PASSING + "I lost client\n E unpipe\n E send upstream END alice\n"
 
 
-def play(text, **keys):
-    return play_any(text, dialect=ManyLogins(), **keys)
+def play(text, *, dialect=ManyLogins, **keys):
+    return play_any(text, dialect=dialect(), **keys)
 
 
 def test_before_the_upstream_is_there_nothing_is_read_and_its_deadline_counts():
-    play("I connected\n E dial main\n I tick\n E send upstream beat\n I after 11\n I tick\n E close\n E end login_timeout")
+    play(
+        "I connected\n E dial main\n I tick\n E send upstream beat\n I after 11\n I tick\n E close\n E end login_timeout"
+    )
 
 
 def test_a_client_that_leaves_or_a_shutdown_before_the_upstream_is_there_closes():
@@ -149,6 +151,20 @@ def test_the_venues_own_refusal_ends_the_grant_and_the_connection_stays():
     assert isinstance(session.state, Checking)
 
 
+def test_a_login_behind_one_that_the_venue_refused_is_judged():
+    play(
+        TO_ADMITTING + "I client LOGIN alice 2\n I upstream NO\n"
+        "E send client NO\n E end upstream_refused sess-1\n E verify alice at main"
+    )
+
+
+def test_a_kick_is_said_to_the_client_and_told_to_the_venue():
+    play(
+        TO_PASSING
+        + "I order kicked\n E unpipe\n E send client OUT kicked\n E post main out\n E send upstream END alice"
+    )
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
@@ -160,9 +176,7 @@ def test_the_venues_own_refusal_ends_the_grant_and_the_connection_stays():
     ],
 )
 def test_a_forwarded_login_that_never_became_a_session_is_taken_back_in_words(event, reason):
-    play(
-        TO_ADMITTING + f"I {event}\n E send upstream END alice\n I upstream GONE\n E close\n E end {reason} sess-1"
-    )
+    play(TO_ADMITTING + f"I {event}\n E send upstream END alice\n I upstream GONE\n E close\n E end {reason} sess-1")
 
 
 def test_an_upstream_that_closes_after_the_login_was_forwarded_leaves_the_word_to_the_courier():
@@ -180,15 +194,14 @@ def test_a_venue_that_does_not_take_the_word_in_time_is_left_to_the_courier():
     play(TO_PARTING + "I after 1\n I tick\n I after 1.5\n I tick\n E close\n E end client_lost sess-1 owed")
 
 
-@pytest.mark.parametrize("event", ["lost upstream", "upstream EVIL"])
 @pytest.mark.req("M7-12")
-def test_a_line_that_breaks_before_the_venue_took_the_word_leaves_it_to_the_courier(event):
-    mute = TO_PARTING.replace("E send upstream END alice", "E send upstream END alice")
-    if event == "upstream EVIL":
-        session = play(mute + "I upstream EVIL")
-        assert isinstance(session.state, Parting)  # a muted dialect reads one word only
-        return
-    play(mute + f"I {event}\n E close\n E end client_lost sess-1 owed")
+def test_a_line_that_breaks_before_the_venue_took_the_word_leaves_it_to_the_courier():
+    play(TO_PARTING + "I lost upstream\n E close\n E end client_lost sess-1 owed")
+
+
+@pytest.mark.req("M7-12")
+def test_an_upstream_that_breaks_a_rule_while_it_is_told_leaves_it_to_the_courier():
+    play(TO_PARTING + "I upstream EVIL\n E close\n E end client_lost sess-1 owed")
 
 
 @pytest.mark.req("M7-12")
@@ -271,7 +284,22 @@ def test_a_renewal_prolongs_the_session_from_when_it_was_judged():
 
 
 def test_a_refused_renewal_ends_the_session():
-    play(TO_RENEWING + "I judged bad_code\n E unpipe\n E send client OUT bad_code\n E post main out\n E send upstream END alice")
+    play(
+        TO_RENEWING
+        + "I judged bad_code\n E unpipe\n E send client OUT bad_code\n E post main out\n E send upstream END alice"
+    )
+
+
+def test_a_refused_renewal_of_a_session_that_nobody_is_told_of_just_closes():
+    play(TO_RENEWING + "I judged bad_code\n E close\n E end bad_code sess-1", dialect=Blunt)
+
+
+def test_a_farewell_that_is_remembered_first_is_said_before_the_venue_is_told():
+    play(
+        TO_RENEWING + "I judged bad_code\n E unpipe\n E commit main/s 7 told\n I committed\n"
+        "E send client OUT bad_code\n E send upstream END alice\n I upstream GONE\n E close\n E end bad_code sess-1",
+        dialect=Careful,
+    )
 
 
 def test_a_renewal_that_nobody_could_judge_changes_nothing_and_its_late_verdict_neither():
