@@ -11,7 +11,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,29 @@ from gateway.auth.authority import LocalAuthority
 from gateway.auth.envelope import Envelope, RsaPadding
 from gateway.auth.parts import Parts
 from gateway.auth.passwords import Passwords
-from gateway.core.login import Origin
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
-from gateway.net.spec import CrowdLimits, ListenerSpec, Patience, StartError, TlsSpec, UpstreamSpec, UpstreamTlsSpec
+from gateway.net.spec import (
+    CrowdLimits,
+    DialectFactory,
+    IssuerSpec,
+    ListenerSpec,
+    Patience,
+    StartError,
+    TlsSpec,
+    UpstreamSpec,
+    UpstreamTlsSpec,
+)
+from gateway.net.tls import common_name
 from gateway.net.upstream import Upstream
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
-from gateway.protocols.fix.venue import Acceptance, Refusal, Venue
-from gateway.protocols.registry import PROTOCOLS
+from gateway.protocols.amqp import venue as amqp
+from gateway.protocols.fix import venue as fix
+from gateway.protocols.registry import PROTOCOLS, Venue
 from gateway.settings.connections import Listener, ListenerTls, RouteSettings, RouteTls
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings, StoreSettings
@@ -263,13 +274,15 @@ def _listener(listener: Listener, venue: Venue, routes: tuple[RouteSettings, ...
     )
 
 
-def _dialect(listener: Listener, venue: Venue) -> Callable[[Origin], Any]:
-    make = PROTOCOLS[listener.protocol]
-    acceptance = Acceptance(
+def _dialect(listener: Listener, venue: Venue) -> DialectFactory:
+    make = PROTOCOLS[listener.protocol].dialect
+    if isinstance(venue, amqp.Venue):
+        return lambda origin: make(venue, amqp.Acceptance(), common_name(origin.certificate_subject))
+    acceptance = fix.Acceptance(
         versions=listener.versions,
         tolerance=listener.sending_time_tolerance,
         login_bytes=listener.max_login_size,
-        refusal=Refusal(listener.refusal),
+        refusal=fix.Refusal(listener.refusal),
     )
     key, padding = listener.decryption_key, RsaPadding(listener.decryption_padding)
     decrypt = Envelope.load(key, padding).open if key else None
@@ -288,4 +301,5 @@ def _upstreams(settings: Settings) -> list[UpstreamSpec]:
 
 
 def _engine_tls(tls: RouteTls) -> UpstreamTlsSpec:
-    return UpstreamTlsSpec(tls.ca, tls.certificate, tls.private_key, tls.server_name)
+    issuer = IssuerSpec(tls.issuer, tls.issuer_key) if tls.issuer and tls.issuer_key else None
+    return UpstreamTlsSpec(tls.ca, tls.certificate, tls.private_key, tls.server_name, issuer=issuer)

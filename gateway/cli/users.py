@@ -45,7 +45,10 @@ def _dates(words: str) -> Any:
 def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
     name: UserName,
     config: ConfigFile = None,
-    comp_id: Annotated[Names | None, typer.Option(help="SenderCompID it may log in as; repeatable.")] = None,
+    comp_id: Annotated[
+        Names | None,
+        typer.Option("--comp-id", "--process", help="SenderCompID or AMQP app_id it may log in as; repeatable."),
+    ] = None,
     certificate: Annotated[Names | None, typer.Option(help="SHA-256 of a client certificate it must present.")] = None,
     route: Annotated[Names | None, typer.Option(help="Route it may use; repeatable; none given: every one.")] = None,
     method: Annotated[Method, typer.Option(help="How it proves who it is.")] = Method.PASSWORD_TOTP,
@@ -59,7 +62,7 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
     must_change: Annotated[bool, typer.Option("--must-change", help="The password is initial (TW-3).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add a user. Without --comp-id its SenderCompID is its name."""
+    """Add a user. Without --comp-id its SenderCompID, or AMQP app_id, is its name."""
     with at_work(config) as work:
         local = method in (Method.PASSWORD, Method.PASSWORD_TOTP)
         password = read_password(password_file, stdin=password_stdin) if local else None

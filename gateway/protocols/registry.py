@@ -1,11 +1,32 @@
-"""The protocols this gateway speaks: name to what makes one connection's dialect. Adding one = a folder and a line here."""
+"""The protocols this gateway speaks. Adding one = a folder and a line here."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Final
 
 from gateway.core.dialect import Dialect
+from gateway.protocols.amqp.venue import Venue as AmqpVenue
 from gateway.protocols.fix.dialect import FixDialect
+from gateway.protocols.fix.venue import Venue as FixVenue
 
-PROTOCOLS: Final[Mapping[str, Callable[..., Dialect]]] = {
-    "fix": FixDialect,
+Venue = FixVenue | AmqpVenue
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """`venue`: what its files in config/venues are read as. `dialect`: what makes one connection's."""
+
+    venue: type[Venue]
+    dialect: Callable[..., Dialect]
+
+
+def _amqp_dialect(*args: object) -> Dialect:
+    made: Dialect = import_module("gateway.protocols.amqp.dialect").AmqpDialect(*args)
+    return made
+
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {
+    "fix": Protocol(FixVenue, FixDialect),
+    "amqp": Protocol(AmqpVenue, _amqp_dialect),
 }

@@ -8,14 +8,18 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.policy.profile import BadSetting, Profile, WeakerThanProfile, resolve
 from gateway.policy.profile import load as read_profile
 from gateway.policy.rules import Policy
-from gateway.protocols.fix.venue import Venue
+from gateway.protocols.amqp.venue import Venue as AmqpVenue
+from gateway.protocols.fix.venue import Venue as FixVenue
+from gateway.protocols.registry import PROTOCOLS, Venue
+from gateway.settings.connections import Listener
+from gateway.settings.connections import Protocol as ProtocolName
 from gateway.settings.data import names_in, profile_file, venue_file
 from gateway.settings.model import Settings
 from gateway.settings.problems import ConfigError, Problem, path_of, problems_in
@@ -51,12 +55,11 @@ def load(
         problems += error.problems
     for index, listener in enumerate(settings.listener):
         try:
-            venue = venues[listener.name] = read_venue(listener.venue)
+            venue = venues[listener.name] = read_venue(listener.venue, listener.protocol)
         except ValueError as error:
             problems.append(Problem(f"listener[{index}].venue", str(error)))
             continue
-        if venue.encrypted != (listener.decryption_key is not None):
-            problems.append(Problem(f"listener[{index}].decryption_key", _key_rule(venue)))
+        problems += [Problem(f"listener[{index}].decryption_key", words) for words in _key_rule(listener, venue)]
     if problems:
         raise ConfigError(problems)
     return Configuration(settings, policy, venues)
@@ -69,9 +72,10 @@ def _nothing_to_serve(settings: Settings) -> Iterator[Problem]:
         yield Problem("route", "there is none, so no login could go anywhere")
 
 
-def _key_rule(venue: Venue) -> str:
-    needed = "is needed" if venue.encrypted else "has no use"
-    return f"{needed}: the venue {venue.name!r} has encrypted = {str(venue.encrypted).lower()}"
+def _key_rule(listener: Listener, venue: Venue) -> Iterator[str]:
+    if isinstance(venue, FixVenue) and venue.encrypted != (listener.decryption_key is not None):
+        needed = "is needed" if venue.encrypted else "has no use"
+        yield f"{needed}: the venue {venue.name!r} has encrypted = {str(venue.encrypted).lower()}"
 
 
 def named_profile(name: str) -> Profile:
@@ -82,26 +86,53 @@ def named_profile(name: str) -> Profile:
     return read_profile(name, tomllib.loads(file.read_text()))
 
 
-def read_venue(name: str) -> Venue:
-    """Read a venue by its name in config/venues or by its file's path; raises ValueError, which says what is wrong."""
+@overload
+def read_venue(name: str, protocol: Literal["fix"] = "fix") -> FixVenue: ...
+@overload
+def read_venue(name: str, protocol: Literal["amqp"]) -> AmqpVenue: ...
+@overload
+def read_venue(name: str, protocol: ProtocolName) -> Venue: ...
+def read_venue(name: str, protocol: ProtocolName = "fix") -> Venue:
+    """Read a protocol's venue by its name in config/venues or by its file's path; raises ValueError, which says what is wrong."""
     file = venue_file(name)
     if not file.is_file():
-        raise ValueError(
-            f"there is no venue {name!r} (allowed: {', '.join(names_in('venues'))}, or the path of a file)"
-        )
-    data = tomllib.loads(file.read_text())
+        raise ValueError(f"there is no venue {name!r} (allowed: {_choice(protocol)})")
+    data = _keys_of(file)
+    _check_keys(data, file, protocol)
     try:
-        return TypeAdapter(Venue).validate_python({"name": file.stem, **_known(data, file)})
+        return TypeAdapter(PROTOCOLS[protocol].venue).validate_python({"name": file.stem, **data})
     except ValidationError as error:
-        words = "; ".join(f"{path_of(one['loc'])}: {one['msg']}" for one in error.errors())
+        words = "; ".join(f"{path_of(one['loc'])}: {one['msg']}" for one in error.errors(include_context=False))
         raise ValueError(f"{file}: {words}") from None
 
 
-def _known(data: dict[str, Any], file: Path) -> dict[str, Any]:
-    names = sorted(field.name for field in fields(Venue))
-    if unknown := sorted(set(data) - set(names)):
-        raise ValueError(f"{file}: unknown {', '.join(unknown)} (allowed: {', '.join(names)})")
-    return data
+def _keys_of(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{file}: is no TOML: {error}") from None
+
+
+def _check_keys(data: Mapping[str, Any], file: Path, protocol: str) -> None:
+    names = _names_of(protocol)
+    unknown = sorted(data.keys() - names)
+    if not unknown:
+        return
+    if other := next((one for one in PROTOCOLS if data.keys() <= _names_of(one)), None):
+        raise ValueError(
+            f'{file}: is a venue for protocol = "{other}", and the listener\'s is "{protocol}" (allowed: {_choice(protocol)})'
+        )
+    raise ValueError(f"{file}: unknown {', '.join(unknown)} (allowed: {', '.join(sorted(names))})")
+
+
+def _names_of(protocol: str) -> set[str]:
+    return {field.name for field in fields(PROTOCOLS[protocol].venue)}
+
+
+def _choice(protocol: str) -> str:
+    known = _names_of(protocol)
+    fitting = [name for name in names_in("venues") if _keys_of(venue_file(name)).keys() <= known]
+    return f"{', '.join(fitting)}, or the path of a file"
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

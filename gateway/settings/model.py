@@ -151,9 +151,21 @@ class Settings(Section):
         for listener in self.listener:
             unknown = sorted(set(listener.routes) - known)
             problems += [f"listener {listener.name} names the route {name}, which does not exist" for name in unknown]
+            problems += [] if unknown else self._misrouted(listener)
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _misrouted(self, listener: Listener) -> list[str]:
+        """Say which routes lead to a broker from a FIX port, or to none from an AMQP port."""
+        if listener.protocol == "fix":
+            brokers = [route.name for route in self.routes_of(listener) if route.service]
+            return [f"listener {listener.name} speaks FIX, and route {name} has a service account" for name in brokers]
+        routes = self.routes_of(listener)
+        if len(routes) != 1:
+            return [f"listener {listener.name} speaks AMQP, so it has exactly one route: name it in routes"]
+        lonely = [route.name for route in routes if route.service is None]
+        return [f"listener {listener.name} speaks AMQP, so route {name} needs a service account" for name in lonely]
 
     def _twice(self) -> list[tuple[str, str]]:
         named = [("listener", one.name) for one in self.listener] + [("route", one.name) for one in self.route]

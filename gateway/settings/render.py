@@ -28,6 +28,11 @@ _EXAMPLES: dict[str, Any] = {
     "route.tls.ca": "tls/engine-ca.pem",
     "route.tls.certificate": "tls/gateway-client.pem",
     "route.tls.private_key": "tls/gateway-client.key",
+    "route.tls.issuer": "tls/broker-only-ca.pem",
+    "route.tls.issuer_key": "tls/broker-only-ca.key",
+    "route.service.user": "gateway",
+    "route.service.password": "see the lines above; this is no password",
+    "route.service.password_file": "/run/secrets/broker-password",
 }
 _HEAD = """\
 # Login-session gateway: every option, its default, its unit and why it is there.

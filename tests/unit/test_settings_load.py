@@ -295,3 +295,122 @@ def test_faults_of_profile_and_venues_are_listed_together():
     text = 'profile = "m8"\n' + GOOD.replace("plain", 'venue = "nasdaq"\nplain', 1)
 
     assert {"profile", "listener[0].venue"} == set(all_faults(text))
+
+
+# ── AMQP ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+AMQP = """
+[[listener]]
+name = "m7"
+protocol = "amqp"
+venue = "m7"
+plain = true
+
+[[route]]
+name = "broker"
+plain = true
+upstream = ["127.0.0.1:5672"]
+service = {user = "gateway", password = "canary", vhost = "app"}
+"""
+
+
+def test_an_amqp_listener_has_a_venue_and_a_route_with_the_gateways_account():
+    found = load(write(AMQP), serving=True)
+    service = found.settings.route[0].service
+
+    assert found.venues["m7"].exchange == "m7.requestExchange.{user}"
+    assert (service.user, service.vhost, service.secret().reveal()) == ("gateway", "app", b"canary")
+    assert "canary" not in repr(found)
+
+
+def test_the_accounts_password_may_be_in_a_file():
+    Path("password").write_text("secret\n")
+    text = AMQP.replace('password = "canary"', 'password_file = "password"')
+
+    assert load(write(text)).settings.route[0].service.secret().reveal() == b"secret"
+
+
+@pytest.mark.parametrize("wrong", ["", 'password = "canary", password_file = "given.toml", '])
+def test_the_account_has_one_password(wrong: str):
+    found = faults(AMQP.replace('password = "canary", ', wrong))
+
+    assert "password or password_file" in found["route[0].service"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        'versions = ["FIX.4.4"]',
+        'refusal = "close"',
+        "sending_time_tolerance = 1",
+        "max_login_size = 1024",
+        'decryption_key = "given.toml"',
+        'decryption_padding = "oaep"',
+    ],
+)
+def test_an_option_of_fix_is_refused_on_an_amqp_listener(option: str):
+    message = faults(AMQP.replace('venue = "m7"', option))["listener[0]"]
+
+    assert message.startswith(f'{option.split(" ", maxsplit=1)[0]}: only for protocol = "fix"')
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            GOOD.replace("plain", 'venue = "m7"\nplain', 1),
+            'is a venue for protocol = "amqp", and the listener\'s is "fix"',
+        ),
+        (AMQP.replace('venue = "m7"\n', ""), 'is a venue for protocol = "fix", and the listener\'s is "amqp"'),
+        (
+            AMQP.replace('venue = "m7"', 'venue = "m8"'),
+            "there is no venue 'm8' (allowed: amqp-generic, m7, or the path",
+        ),
+        (GOOD.replace("plain", 'venue = "m8"\nplain', 1), "(allowed: appended, cqg, default, encrypted, or the path"),
+    ],
+)
+def test_a_venue_of_the_other_protocol_is_refused_and_the_own_ones_are_named(text: str, words: str):
+    assert words in all_faults(text)["listener[0].venue"]
+
+
+@pytest.mark.parametrize("text", ['exchange = ""', "name = 'x", 'queues = ["*"]', 'answer = "yes"', "login_bytes = 0"])
+def test_an_amqp_venue_file_with_a_fault_is_refused(text: str):
+    Path("mine.toml").write_text(text)
+
+    assert "mine.toml: " in all_faults(AMQP.replace('venue = "m7"', 'venue = "mine.toml"'))["listener[0].venue"]
+
+
+BROKER = AMQP[AMQP.index("[[route]]") :]
+
+
+@pytest.mark.parametrize("text", [AMQP + BROKER.replace("broker", "b"), AMQP[: AMQP.index("[[route]]")]])
+def test_an_amqp_listener_has_exactly_one_route(text: str):
+    assert faults(text)[""] == "listener m7 speaks AMQP, so it has exactly one route: name it in routes"
+
+
+def test_an_amqp_route_needs_the_gateways_account():
+    service = AMQP.splitlines()[-1]
+
+    assert faults(AMQP.replace(service, ""))[""] == "listener m7 speaks AMQP, so route broker needs a service account"
+
+
+def test_a_fix_login_is_never_sent_to_a_broker():
+    assert faults(GOOD + AMQP.replace("plain", 'routes = ["broker"]\nplain', 1))[""] == (
+        "listener fix speaks FIX, and route broker has a service account"
+    )
+
+
+def test_both_protocols_have_routes_of_their_own():
+    text = GOOD.replace("plain", 'routes = ["engine"]\nplain', 1) + AMQP.replace(
+        "plain", 'routes = ["broker"]\nplain', 1
+    )
+
+    assert set(load(write(text), serving=True).venues) == {"fix", "m7"}
+
+
+@pytest.mark.req("M7-13")
+@pytest.mark.parametrize("half", ["issuer", "issuer_key"])
+def test_an_issuer_has_a_key(half: str):
+    text = AMQP.replace("plain = true\nupstream", f'tls = {{ca = "given.toml", {half} = "given.toml"}}\nupstream')
+
+    assert "go together" in faults(text)["route[0].tls"]
