@@ -9,12 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench import certificate, machine, plot, report, rows
+from bench import amqp_bench, certificate, machine, plot, report, rows
 from bench.gateway_peer import GatewayArgon2Peer, GatewayPeer
-from bench.peers import Direct, Engine, HAProxy, Nginx, Peer, Surroundings, UvloopPipe, make_logins, write_logins
+from bench.peers import (
+    Direct,
+    Engine,
+    HAProxy,
+    Nginx,
+    Peer,
+    Surroundings,
+    UvloopPipe,
+    make_logins,
+    running,
+    write_logins,
+)
 
 PEERS: dict[str, type[Peer]] = {kind.name: kind for kind in (Direct, HAProxy, Nginx, UvloopPipe, GatewayPeer)}
 RESULTS = Path(__file__).parent / "results"
+FIX_LETTERS = "abcde"
 SESSIONS = (1000, 5000)
 LOGIN_THREADS = 16
 USERS = 5040  # the most sessions and the warm ones, and a multiple of the login threads
@@ -30,21 +42,26 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="rows a and b only, short rounds: under a minute")
     parser.add_argument(
-        "--only", default="a,b,c,d,e", help="rows: a round trip, b throughput, c both with TLS, d logins, e memory"
+        "--only",
+        default=",".join(FIX_LETTERS + amqp_bench.LETTERS),
+        help="rows. FIX: a round trip, b throughput, c both with TLS, d logins, e memory; AMQP: f publish, g publish with confirms, "
+        "h consume, i request and reply, j memory, k backlog",
     )
-    parser.add_argument("--peers", default=",".join(PEERS), help="which peers, in this order")
-    parser.add_argument("--rounds", type=int, help="rounds of rows a, b, c (default 7, quick 5)")
+    parser.add_argument("--peers", help=f"which peers, in this order, of {', '.join(PEERS | amqp_bench.PEERS)}")
+    parser.add_argument("--rounds", type=int, help="rounds of a, b, c (default 7, quick 5) and f to i (default 3)")
     parser.add_argument(
-        "--seconds", type=float, help="seconds per measurement of rows a, b, c (default 1.0, quick 0.5)"
+        "--seconds", type=float, help="seconds per measurement of a, b, c (default 1.0, quick 0.5), g, i (default 0.7)"
     )
     parser.add_argument("--no-install", action="store_true", help="do not install missing Debian packages")
     options = parser.parse_args(given)
     options.only = ["a", "b"] if options.quick else options.only.split(",")
-    options.peers = options.peers.split(",")
+    options.peers = options.peers.split(",") if options.peers else None
+    options.amqp_rounds = min(options.rounds or 3, 100)
+    options.amqp_seconds = min(options.seconds or 0.7, 30.0)
     options.rounds = min(options.rounds or (5 if options.quick else 7), 100)
     options.seconds = min(options.seconds or (0.5 if options.quick else 1.0), 30.0)
-    if unknown := [f"row {row}" for row in options.only if row not in "abcde"] + [
-        name for name in options.peers if name not in PEERS
+    if unknown := [f"row {row}" for row in options.only if row not in FIX_LETTERS + amqp_bench.LETTERS] + [
+        name for name in options.peers or () if name not in PEERS | amqp_bench.PEERS
     ]:
         parser.error(f"unknown: {', '.join(unknown)}")
     return options
@@ -81,12 +98,28 @@ class Bench:
             self._with([*kinds, *([GatewayArgon2Peer] if GatewayPeer in kinds else [])], self._logins, tls=False)
         if "e" in only:
             peers = [kind(self.around) for kind in self.kinds() if kind is not Direct]
-            self.results["memory"] = rows.memory(self.generator, peers, self._sizes())
+            self.results["memory"] = rows.memory(
+                self.generator, peers, self._sizes(), "e: resident memory per idle session"
+            )
+        if set(amqp_bench.LETTERS) & set(only):
+            self._amqp()
+
+    def _amqp(self) -> None:
+        part = amqp_bench.AmqpBench(self.options, self.around, self.generator.programs)
+        try:
+            part.run()
+        except RuntimeError as error:
+            self.notes.append(f"AMQP rows ended: {error}")
+        self.results |= part.results
+        self.ready |= part.ready
+        self.notes += [note for note in part.notes if note not in self.notes]
 
     def kinds(self) -> list[type[Peer]]:
         """The peers asked for that can run here."""
         found = []
-        for name in self.options.peers:
+        for name in self.options.peers or PEERS:
+            if name not in PEERS:
+                continue
             why = PEERS[name].missing()
             if why is None:
                 found.append(PEERS[name])
@@ -95,20 +128,10 @@ class Bench:
         return found
 
     def _with(self, kinds: Sequence[type[Peer]], measure: Measurement, *, tls: bool) -> None:
-        """Start the peers, measure them, stop those that were started."""
-        with ExitStack() as stack:
-            started = []
-            for kind in kinds:
-                peer = kind(self.around, tls=tls)
-                try:
-                    peer.start()
-                except RuntimeError as error:
-                    self.notes.append(f"{kind.name} is left out: {error}")
-                    continue
-                stack.callback(peer.stop)
-                started.append(peer)
+        with running(kinds, self.around, self.notes, tls=tls) as peers:
+            for peer in peers:
                 self.ready.setdefault(peer.name, round(peer.ready_seconds, 3))
-            measure(started, tls=tls)
+            measure(peers, tls=tls)
 
     def _stream(self, peers: list[Peer], *, tls: bool) -> None:
         end, words = ("-tls", ", TLS to the client") if tls else ("", "")

@@ -5,7 +5,6 @@ Both run on the generator's core. Everything is in a temporary folder and on por
 
 import base64
 import contextlib
-import glob
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,15 +31,14 @@ SHUT_SECONDS = 20
 
 def program() -> str | None:
     """Debian's wrapper in /usr/sbin changes users; the server's own script is taken."""
-    found = sorted(glob.glob("/usr/lib/rabbitmq/bin/rabbitmq-server"))
-    return found[0] if found else machine.tool("rabbitmq-server")
+    return str(machine.RABBITMQ) if machine.RABBITMQ.exists() else machine.tool("rabbitmq-server")
 
 
 class Broker:
     """Up between start and stop; `port` is the AMQP listener, `pid` the Erlang machine."""
 
-    def __init__(self, folder: Path, logins: Sequence[Login]) -> None:
-        self.folder = folder / "rabbitmq"
+    def __init__(self, logins: Sequence[Login]) -> None:
+        self.folder = Path()
         self.logins = logins
         self.port = machine.free_port()
         self.pid = 0
@@ -54,9 +53,11 @@ class Broker:
 
     def start(self) -> None:
         """Return when the broker and its exchange answer. Raises RuntimeError with the broker's last words."""
-        self.folder.mkdir(mode=0o755)
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-rabbitmq-"))  # its own: the service's user owns it
         self._environment = self._write_settings()
-        account = _account(self.folder)
+        account = _account()
+        for path in (self.folder, *self.folder.iterdir()):
+            os.chown(path, -1 if account is None else account, -1)
         command = machine.pinned(machine.LOAD_CORE, [program() or "rabbitmq-server"])
         with (self.folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
@@ -133,21 +134,18 @@ class Broker:
                     self._process.wait(SHUT_SECONDS)
                     break
             subprocess.run(["epmd", "-kill"], env=self._environment, check=False, capture_output=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._answerer, self._process, self.pid = None, None, 0
 
 
-def _account(folder: Path) -> int | None:
+def _account() -> int | None:
     """Root hands the broker to the service's own user, as Debian does; anybody else runs it himself."""
     if os.geteuid() != 0:
         return None
     try:
-        user = pwd.getpwnam("rabbitmq").pw_uid
+        return pwd.getpwnam("rabbitmq").pw_uid
     except KeyError:
         return None
-    for path in (folder.parent, folder):
-        path.chmod(0o711 if path == folder.parent else 0o755)
-    shutil.chown(folder, user)
-    return user
 
 
 def _greets(port: int) -> bool:

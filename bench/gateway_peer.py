@@ -63,6 +63,7 @@ class GatewayPeer(ProcessPeer):
 
     name = "gateway"
     method: ClassVar[Method] = Method.UPSTREAM_TOTP
+    config: ClassVar[str] = CONFIG
 
     @classmethod
     def missing(cls) -> str | None:
@@ -87,7 +88,7 @@ class GatewayPeer(ProcessPeer):
 
     def _config(self, database: Path) -> str:
         pem = self.around.pem
-        return CONFIG.format(
+        return self.config.format(
             database=database,
             port=self.port,
             admin_port=machine.free_port(),
@@ -102,6 +103,15 @@ class GatewayArgon2Peer(GatewayPeer):
 
     name = "gateway+argon2"
     method: ClassVar[Method] = Method.PASSWORD_TOTP
+
+
+AMQP_CONFIG = CONFIG.replace('name = "fix"', 'name = "amqp"\nprotocol = "amqp"\nvenue = "m7"')
+
+
+class GatewayAmqpPeer(GatewayPeer):
+    """The gateway before a broker; the broker checks the password."""
+
+    config: ClassVar[str] = AMQP_CONFIG
 
 
 async def provision(database: Path, logins: Sequence[Login], method: Method) -> None:

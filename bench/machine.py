@@ -16,12 +16,14 @@ from pathlib import Path
 
 NATIVE = Path(__file__).parent / "native"
 OPENSSL_HEADER = Path("/usr/include/openssl/ssl.h")
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 DEBIAN = {
     "haproxy": lambda: tool("haproxy") is not None,
     "nginx-light": lambda: tool("nginx") is not None,
     "libnginx-mod-stream": NGINX_STREAM.exists,
     "libssl-dev": OPENSSL_HEADER.exists,
+    "rabbitmq-server": RABBITMQ.exists,
 }
 PROXY_CORE, LOAD_CORE = 0, 1
 
@@ -38,7 +40,7 @@ def set_up() -> list[str]:
         return []
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return [f"not installed, and apt-get needs root: {' '.join(missing)}; their rows are left out"]
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # RUNLEVEL: nothing is started
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "--no-install-recommends", *missing]):
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode != 0:
@@ -54,6 +56,7 @@ class Programs:
 
     load: Path
     engine: Path
+    amqp_load: Path
     tls: bool
 
 
@@ -62,10 +65,10 @@ def compile_programs(folder: Path) -> Programs:
     tls = OPENSSL_HEADER.exists()
     libraries = ["-lssl", "-lcrypto"] if tls else []
     flags = ["-O2", "-Wall", "-Wextra", "-Wno-unused-function", *(["-DWITH_TLS"] if tls else [])]
-    for name in ("load", "engine"):
-        extra = [*libraries, "-lpthread"] if name == "load" else []
+    for name in ("load", "engine", "amqp_load"):
+        extra = [*libraries, "-lpthread"] if name != "engine" else []
         _gcc([*flags, "-o", str(folder / name), str(NATIVE / f"{name}.c"), *extra])
-    return Programs(folder / "load", folder / "engine", tls)
+    return Programs(folder / "load", folder / "engine", folder / "amqp_load", tls)
 
 
 def _gcc(arguments: list[str]) -> None:
@@ -165,6 +168,7 @@ def description() -> dict[str, object]:
         "load_average": list(os.getloadavg()),
         "haproxy": _version("haproxy", "-v"),
         "nginx": _version("nginx", "-v"),
+        "rabbitmq": _package_version("rabbitmq-server"),
     }
 
 
@@ -174,3 +178,11 @@ def _version(name: str, flag: str) -> str | None:
         return None
     done = subprocess.run([program, flag], capture_output=True, text=True, timeout=10, check=False)
     return (done.stdout or done.stderr).splitlines()[0]
+
+
+def _package_version(package: str) -> str | None:
+    program = tool("dpkg-query")
+    if program is None:
+        return None
+    command = [program, "-W", "-f", "${Version}", package]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout or None

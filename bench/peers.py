@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
@@ -185,12 +186,45 @@ class Nginx(ProcessPeer):
         return [machine.tool("nginx") or "nginx", "-p", str(self.folder), "-e", "stderr", "-c", str(config)]
 
 
+class AmqProxy(ProcessPeer):
+    """CloudAMQP's proxy, where somebody has built it: Debian has its compiler (crystal) but neither its source nor a package."""
+
+    name = "amqproxy"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if machine.tool("amqproxy"):
+            return None
+        return "amqproxy is not installed; Debian packages its compiler, crystal, but not it (github.com/cloudamqp/amqproxy)"
+
+    def command(self) -> list[str]:
+        upstream = f"amqp://127.0.0.1:{self.around.engine_port}"
+        return [machine.tool("amqproxy") or "amqproxy", "-l", "127.0.0.1", "-p", str(self.port), upstream]
+
+
 class UvloopPipe(ProcessPeer):
     name = "uvloop"
 
     def command(self) -> list[str]:
         pem = [str(self.around.pem)] if self.tls else []
         return [sys.executable, "-m", "bench.uvloop_pipe", str(self.port), str(self.around.engine_port), *pem]
+
+
+@contextmanager
+def running(kinds: Sequence[type[Peer]], around: Surroundings, notes: list[str], *, tls: bool) -> Iterator[list[Peer]]:
+    """The peers, started; one that does not start is left out with a note. All that were started are stopped."""
+    with ExitStack() as stack:
+        started: list[Peer] = []
+        for kind in kinds:
+            peer = kind(around, tls=tls)
+            try:
+                peer.start()
+            except RuntimeError as error:
+                notes.append(f"{kind.name} is left out: {error}")
+                continue
+            stack.callback(peer.stop)
+            started.append(peer)
+        yield started
 
 
 class Engine:
@@ -210,3 +244,8 @@ def write_logins(path: Path, logins: Sequence[Login]) -> Path:
     """The generator's login file: one login a line, blanks between the fields."""
     path.write_text("".join(f"{w.sender} {w.target} {w.user} {w.password} {w.key}\n" for w in logins))
     return path
+
+
+def read_logins(path: Path) -> list[Login]:
+    """What write_logins wrote."""
+    return [Login(*line.split()) for line in path.read_text().splitlines()]

@@ -17,6 +17,11 @@ PANELS: Mapping[str, tuple[str, Sequence[tuple[str, str]], bool]] = {
     "rtt-tls": ("round trip with TLS, µs", (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")), True),
     "flood-tls": ("echoed messages/s with TLS", (("messages_per_s", "TLS"),), False),
     "logins": ("logins/s", (("logins_per_s", "logins/s"),), True),
+    "publish-1": ("AMQP publish, messages/s", (("messages_per_s", "1 connection"),), False),
+    "publish-24": ("AMQP publish, 24 connections, messages/s", (("messages_per_s", "24"),), False),
+    "consume-1": ("AMQP consume, messages/s", (("messages_per_s", "1 connection"),), False),
+    "rpc-1": ("AMQP request and reply, µs", (("p50", "p50"), ("p99", "p99")), False),
+    "memory-amqp": ("KiB per idle AMQP connection", (("kib_per_session_1000", "1,000"),), False),
     "memory": ("KiB per idle session", (("kib_per_session_1000", "1,000"), ("kib_per_session_5000", "5,000")), False),
 }
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench import amqp_report
+from bench.goal import Goal, shown
 from bench.rows import Row
 
 # row key up to its first dash -> (metric, heading, format)
@@ -21,6 +23,12 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("refused", "refused", ".0f"),
     ),
     "memory": (),
+    **dict.fromkeys(
+        ("publish", "confirm", "confirms", "consume"),
+        (("messages_per_s", "messages/s", ",.0f"), ("cpu", "proxy core", ".0%"), ("cpu_us", "CPU µs each", ".1f")),
+    ),
+    "rpc": (("p50", "p50 µs", ".1f"), ("p99", "p99 µs", ".1f"), ("cpu_us", "CPU µs each", ".1f")),
+    "backlog": (("growth_mib", "growth MiB", ".1f"), ("resident_mib", "resident MiB", ".1f"), ("seconds", "s", ".1f")),
 }
 # the same key -> (metric, the peer it is divided by)
 RATIOS: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -28,23 +36,12 @@ RATIOS: Mapping[str, Sequence[tuple[str, str]]] = {
     "flood": (("mb_per_s", "haproxy"), ("mb_per_s", "uvloop"), ("mb_per_s", "direct")),
     "logins": (("logins_per_s", "haproxy"), ("logins_per_s", "direct")),
     "memory": (("kib_per_session_1000", "haproxy"),),
+    **dict.fromkeys(
+        ("publish", "confirm", "confirms", "consume"), (("messages_per_s", "haproxy"), ("messages_per_s", "direct"))
+    ),
+    "rpc": (("p50", "haproxy"), ("p99", "haproxy"), ("p50", "direct")),
+    "backlog": (),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One line of the issue's "What it must reach"; `met` is None when this run did not measure it."""
-
-    text: str
-    value: float | None
-    bound: float
-    at_most: bool
-
-    @property
-    def met(self) -> bool | None:
-        if self.value is None:
-            return None
-        return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
 def goals(rows: Mapping[str, Row], ready_seconds: float | None, argon2_per_s: float | None) -> list[Goal]:
@@ -73,15 +70,12 @@ def goals(rows: Mapping[str, Row], ready_seconds: float | None, argon2_per_s: fl
             for size in (1000, 5000)
         ),
         Goal("seconds until ready", ready_seconds, 1.0, at_most=True),
+        *amqp_report.goals(rows),
     ]
 
 
-def _shown(value: float | None, style: str) -> str:
-    return "-" if value is None else format(value, style)
-
-
 def _columns(key: str, row: Row) -> Sequence[tuple[str, str, str]]:
-    if key != "memory":
+    if not key.startswith("memory"):
         return COLUMNS[key.partition("-")[0]]
     names = {name for rounds in row.rounds.values() for numbers in rounds for name in numbers}
     sizes = sorted(int(name.rpartition("_")[2]) for name in names if name.startswith("kib_per_session_"))
@@ -91,25 +85,29 @@ def _columns(key: str, row: Row) -> Sequence[tuple[str, str, str]]:
 
 def table(key: str, row: Row) -> Table:
     """One row of the bench as a table with its ratios to HAProxy and to direct."""
-    shown = Table(title=row.title, title_justify="left")
-    shown.add_column("peer")
+    made = Table(title=row.title, title_justify="left")
+    made.add_column("peer")
     columns = _columns(key, row)
     ratios = [(metric, base) for metric, base in RATIOS[key.partition("-")[0]] if base in row.rounds]
     for _, heading, _ in columns:
-        shown.add_column(heading, justify="right")
+        made.add_column(heading, justify="right")
     for metric, base in ratios:
-        shown.add_column(f"{metric.split('_')[0]} / {base}", justify="right")
+        made.add_column(f"{metric.split('_')[0]} / {base}", justify="right")
     for peer in row.rounds:
-        values = [_shown(row.median(peer, metric), style) for metric, _, style in columns]
-        shown.add_row(peer, *values, *(_shown(row.ratio(peer, base, metric), ".2f") for metric, base in ratios))
-    return shown
+        values = [shown(row.median(peer, metric), style) for metric, _, style in columns]
+        made.add_row(peer, *values, *(shown(row.ratio(peer, base, metric), ".2f") for metric, base in ratios))
+    return made
 
 
 def print_all(rows: Mapping[str, Row], aims: Sequence[Goal], notes: Sequence[str]) -> None:
     """Everything a reader at the terminal gets."""
-    console = Console(width=130)
+    console = Console(width=150)
+    traffic = {key: row for key, row in rows.items() if amqp_report.is_traffic(key)}
+    if traffic:
+        console.print(amqp_report.table(traffic))
     for key, row in rows.items():
-        console.print(table(key, row))
+        if key not in traffic:
+            console.print(table(key, row))
         for failure in row.failures:
             console.print(f"  {failure}", style="red", markup=False)
     for goal in aims:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from bench import machine
 from bench.peers import Peer
@@ -65,14 +66,15 @@ class Generator:
         done = subprocess.run(
             self.command(load, peer, **options), capture_output=True, text=True, timeout=patience, check=False
         )
-        return _parsed(done.stdout or done.stderr)
+        return parsed(done.stdout or done.stderr)
 
     def next_user(self) -> int:
         self.turn = (self.turn + 1) % self.count
         return self.turn
 
 
-def _parsed(line: str) -> Numbers:
+def parsed(line: str) -> Numbers:
+    """What a generator said. Raises RuntimeError with its reason, or with what it said instead of JSON."""
     try:
         answer = json.loads(line)
     except ValueError:
@@ -139,9 +141,15 @@ def logins(generator: Generator, peers: Sequence[Peer], rounds: int, seconds: fl
     return alternate(row, peers, rounds, measure)
 
 
-def memory(generator: Generator, peers: Sequence[Peer], sizes: Sequence[int], settle: float = 2.0) -> Row:
-    """(e): growth of resident memory per open, logged-on, silent session, KiB; each peer freshly started for it."""
-    row = Row("e: resident memory per idle session")
+class Commands(Protocol):
+    """A generator as far as row e needs it: the command line of its load "idle"."""
+
+    def command(self, load: str, peer: Peer, **options: object) -> list[str]: ...
+
+
+def memory(generator: Commands, peers: Sequence[Peer], sizes: Sequence[int], title: str, settle: float = 2.0) -> Row:
+    """(e, j): growth of resident memory per open, logged-on, silent session, KiB; each peer freshly started for it."""
+    row = Row(title)
 
     def measure(peer: Peer) -> Numbers:
         peer.start()
@@ -153,7 +161,7 @@ def memory(generator: Generator, peers: Sequence[Peer], sizes: Sequence[int], se
     return alternate(row, peers, 1, measure)
 
 
-def _grow(generator: Generator, peer: Peer, sizes: Sequence[int], settle: float) -> Numbers:
+def _grow(generator: Commands, peer: Peer, sizes: Sequence[int], settle: float) -> Numbers:
     steps = ",".join(str(WARM_SESSIONS + size) for size in (0, *sizes))
     command = generator.command("idle", peer, steps=steps, threads=8)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -162,7 +170,7 @@ def _grow(generator: Generator, peer: Peer, sizes: Sequence[int], settle: float)
     numbers: Numbers = {}
     try:
         for size in (0, *sizes):
-            _parsed(process.stdout.readline())
+            parsed(process.stdout.readline())
             time.sleep(settle)
             resident = machine.resident_kib(peer.pid)
             numbers[f"resident_{size}"] = resident
