@@ -45,6 +45,7 @@ class Counterparty(fix.Application):  # type: ignore[misc]  # quickfix has no ty
         self.received: list[str] = []
         self.sent: list[str] = []
         self._reset_wanted = False
+        self._dropping = False
 
     # QuickFIX calls these on its own thread.
 
@@ -65,7 +66,10 @@ class Counterparty(fix.Application):  # type: ignore[misc]  # quickfix has no ty
     @engine.callback
     def toAdmin(self, message: Any, session_id: Any) -> None:
         """Put 141=Y into Logons until one is answered, if asked for; then let the side add what it has to say."""
-        if engine.value(message.getHeader(), 35) != LOGON:
+        msg_type = engine.value(message.getHeader(), 35)
+        if msg_type == LOGOUT and self._dropping:
+            cut_connections(self.port)  # a tick came between: what it says must not go out
+        if msg_type != LOGON:
             return
         if self._reset_wanted:
             message.setField(141, "Y")
@@ -140,6 +144,7 @@ class Counterparty(fix.Application):  # type: ignore[misc]  # quickfix has no ty
 
     def _logon(self, command: Command) -> None:
         self._reset_wanted = command.flag("reset")
+        self._dropping = False
         self._session(command).logon()
 
     def _logout(self, command: Command) -> None:
@@ -147,7 +152,8 @@ class Counterparty(fix.Application):  # type: ignore[misc]  # quickfix has no ty
 
     def _drop(self, command: Command) -> Result:
         if command.flag("stay"):
-            self._session(command).logout()  # disables the session; the cut comes before its next tick
+            self._dropping = True
+            self._session(command).logout()  # disables the session
         return {"cut": cut_connections(self.port)}
 
     def _reset(self, command: Command) -> None:

@@ -18,7 +18,7 @@ import quickfix as fix
 from simulators import engine
 from simulators.console import Command, CommandError, Console, Handler, Result
 from simulators.counterparty import Counterparty, run
-from simulators.listener import exchange_listener, free_port, listen_on
+from simulators.listener import exchange_listener, listen_on, reserved_port
 
 BEHAVIOURS = ("accept", "refuse", "silent", "close")
 _NEW_ORDER, _CANCEL = "D", "F"
@@ -176,11 +176,12 @@ def main(arguments: list[str] | None = None) -> None:
     exchange.behaviour = options.on_logon
     listener = listen_on(options.host, options.port)
     exchange.port = listener.getsockname()[1]
-    store, log, inner_port = setup.store_factory(), setup.log_factory(), free_port()
-    settings = setup.settings({"ConnectionType": "acceptor", "SocketAcceptPort": inner_port})
-    acceptor = fix.SocketAcceptor(exchange, store, settings, log)
-    acceptor.start()
-    exchange_listener(inner_port, listener)
+    store, log = setup.store_factory(), setup.log_factory()
+    with reserved_port() as inner_port:
+        settings = setup.settings({"ConnectionType": "acceptor", "SocketAcceptPort": inner_port})
+        acceptor = fix.SocketAcceptor(exchange, store, settings, log)
+        acceptor.start()
+        exchange_listener(inner_port, listener)
     exchange.console.event("ready", host=options.host, port=exchange.port)
     run(exchange, control=not options.no_control)
 

@@ -10,7 +10,7 @@ import resource
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 _BACKLOG = 128
 _HIGHEST_DESCRIPTOR = 4096  # a simulator holds a few dozen
@@ -30,11 +30,16 @@ def listen_on(host: str, port: int) -> socket.socket:
     return listener
 
 
-def free_port() -> int:
-    """Return a port that was free on every interface a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Hold a free port of every interface for the engine, which may listen on it meanwhile; nobody else is given it.
+
+    Linux lets two sockets share a port when both have SO_REUSEADDR and only one listens; QuickFIX sets it (SocketReuseAddress).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        yield int(holder.getsockname()[1])
 
 
 def exchange_listener(engine_port: int, listener: socket.socket) -> None:

@@ -19,8 +19,8 @@ class Floor:
         self._started: list[Engine | Algo | GatewayProcess] = []
         self.folder = folder
 
-    async def engine(self, *arguments: str, name: str = "engine", port: int = 0) -> Engine:
-        return await self._start(Engine(self.folder / name, arguments, port=port))
+    async def engine(self, *arguments: str, name: str = "engine") -> Engine:
+        return await self._start(Engine(self.folder / name, arguments))
 
     async def algo(
         self,

@@ -8,28 +8,19 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import sqlite3
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.blackbox.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (str(Path(sys.executable).with_name("gateway")),)
 PATIENCE = 30.0  # seconds; a bound for a slow machine, never a measure
 Line = dict[str, Any]
-
-
-def free_port() -> int:
-    """Return a loopback port that was free a moment ago, from below those that outgoing connections get by themselves."""
-    for port in random.sample(range(10_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port")
 
 
 class GatewayProcess:

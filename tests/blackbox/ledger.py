@@ -59,7 +59,9 @@ def _faults(kind: str, sent: list[str], received: Counter[str]) -> list[str]:
 
 
 async def ledger(algo: Algo, engine: Engine) -> Ledger:
-    """Return both accounts as they are now."""
+    """Return both accounts as they are now, each message counted that was taken."""
+    await algo.counted()
+    await engine.counted()
     return Ledger(await algo.state(engine_name(algo)), await engine.state(algo_name(algo)))
 
 
@@ -86,6 +88,7 @@ async def closed(algo: Algo, engine: Engine, *, prefix: str = "closing") -> Ledg
     await settled(algo, engine)
     closing = (await algo.orders(1, prefix=prefix))[0]
     await engine.until("order", cl_ord_id=closing)
+    await algo.until("report", cl_ord_id=closing, ord_status="2")
     return await settled(algo, engine)
 
 

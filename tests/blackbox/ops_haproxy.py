@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.gateway_process import PATIENCE, free_port
+from tests.blackbox.gateway_process import PATIENCE
+from tests.blackbox.ports import free_port
 
 _CONFIG = """\
 global

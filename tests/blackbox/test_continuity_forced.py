@@ -10,7 +10,7 @@ from tests.blackbox.gated import SAME_CODE_AGAIN, Gated, gated
 from tests.blackbox.ledger import closed
 from tests.blackbox.people import People
 
-IDLE = SAME_CODE_AGAIN + 'sessions.idle = "3 s"\n'
+IDLE = SAME_CODE_AGAIN + 'sessions.idle = "5 s"\n'
 
 
 async def kick(stage: Gated) -> None:

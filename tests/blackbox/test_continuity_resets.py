@@ -32,11 +32,14 @@ async def test_after_a_crash_in_a_session_a_refusal_is_silent_and_nothing_is_los
     await stage.log_in()
     await stage.algo.orders(2)
     await closed(stage.algo, stage.engine)
+    holes = stage.refused
+    stage.wire.forth.hold()  # its Logout must not come before the crash
     await stage.algo.ask("logout")  # it is away before the gateway comes back
     await stage.algo.code(stage.person.wrong_code())
-    holes = stage.refused
 
     await stage.gateway.kill()
+    stage.wire.cut()
+    await stage.algo.until("disconnect")
     await stage.engine.send(3)
     await stage.gateway.start()
     await stage.be_refused(told=False)

@@ -9,6 +9,7 @@ from tests.blackbox.fix_peers import credentials, toy
 from tests.blackbox.floor import Floor
 from tests.blackbox.gated import SAME_CODE_AGAIN, Gated, config, gated, gateway_of
 from tests.blackbox.ledger import closed
+from tests.blackbox.ops_rig import status
 from tests.blackbox.people import People
 
 ONCE = 'totp.reuse = "never"\n'
@@ -93,7 +94,7 @@ async def test_a_store_that_is_away_refuses_logins_and_leaves_live_sessions(floo
         await second.until("disconnect")
         await gateway.until(event="login", process="ALGO2", reason="unavailable")
         await order_filled(stage, "meanwhile")
-        assert await gateway.get("/readyz") == 503
+        await status(gateway, "/readyz", 503)
         thief.execute("ROLLBACK")
 
     await second.until("logon")

@@ -38,7 +38,7 @@ async def contact(place: Guarded, raw: bytes) -> bytes:
         writer.write(raw)
         async with asyncio.timeout(20):
             return await reader.read()
-    except ConnectionResetError:
+    except ConnectionError:
         return b""
     finally:
         writer.close()

@@ -11,6 +11,7 @@ import pytest
 from tests.blackbox.gateway_process import GatewayProcess
 from tests.blackbox.net_certificates import Authority
 from tests.blackbox.ops_rig import Done, command, config, database, never_ready
+from tests.blackbox.ports import free_port
 
 FAILED, USAGE, UNAVAILABLE = 1, 2, 4
 WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
@@ -127,8 +128,7 @@ async def test_a_lost_master_key_is_never_replaced_by_a_new_one(floor):
 
 @WORKERS
 async def test_a_database_server_that_is_not_there(floor, workers):
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/nothing"
     gateway = GatewayProcess(floor.folder / "gateway", config(1, store=url))
     key = {"GATEWAY_STORE__MASTER_KEY": "A" * 43 + "="}

@@ -105,8 +105,8 @@ async def test_a_killed_worker_is_started_again_and_the_others_sessions_live_on(
 
         for client in lost:
             await client.be_ended()
-        await status(gateway, "/readyz", 503)
         await gateway.until(event="worker_ended", after=after)
+        await gateway.until(event="serving", after=after, worker=dead)
         await status(gateway, "/readyz", 200)
         assert pids(gateway)[dead] != before[dead]
         for client in kept:

@@ -4,12 +4,11 @@ import socket
 
 import pytest
 
-from simulators.listener import cut_connections, exchange_listener, free_port, listen_on
+from simulators.listener import cut_connections, exchange_listener, listen_on, reserved_port
 
 
 def test_connections_arrive_at_the_engines_descriptor_by_the_new_address() -> None:
-    port = free_port()
-    with socket.create_server(("", port)) as engine:
+    with reserved_port() as port, socket.create_server(("", port)) as engine:
         listener = listen_on("127.0.0.1", 0)
         wanted = listener.getsockname()
 
@@ -22,8 +21,7 @@ def test_connections_arrive_at_the_engines_descriptor_by_the_new_address() -> No
 
 
 def test_the_engines_old_port_is_closed() -> None:
-    port = free_port()
-    with socket.create_server(("", port)):
+    with reserved_port() as port, socket.create_server(("", port)):
         exchange_listener(port, listen_on("127.0.0.1", 0))
 
         with pytest.raises(ConnectionRefusedError):
@@ -31,8 +29,17 @@ def test_the_engines_old_port_is_closed() -> None:
 
 
 def test_an_engine_that_does_not_listen_is_an_error() -> None:
-    with listen_on("127.0.0.1", 0) as listener, pytest.raises(RuntimeError, match="no listening socket"):
-        exchange_listener(free_port(), listener)
+    with (
+        reserved_port() as port,
+        listen_on("127.0.0.1", 0) as listener,
+        pytest.raises(RuntimeError, match="no listening socket"),
+    ):
+        exchange_listener(port, listener)
+
+
+def test_nobody_else_is_given_a_reserved_port() -> None:
+    with reserved_port() as port, socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("", port))
 
 
 def test_a_taken_port_is_an_error() -> None:
