@@ -55,12 +55,12 @@ _TELL = sa.insert(orders)
 
 @dataclass(slots=True)
 class _Held:
-    """A will this process has to deliver: until when it is ours (wall), and when it is handed out next (mono)."""
+    """A will this process has to deliver: until when it is ours (wall), since when, and when it is handed out next (mono)."""
 
     owed: Owed
     until: float
+    since: float
     due: float
-    fresh: bool = True
 
 
 class Wills:
@@ -79,7 +79,8 @@ class Wills:
 
     def hold(self, owed: Owed, until: float) -> None:
         """Deliver this one: the store holds it for this process until `until` (wall)."""
-        self._held[owed.session] = _Held(owed, until, self._clock().mono)
+        now = self._clock().mono
+        self._held[owed.session] = _Held(owed, until, now, now)
 
     def settled(self, session: str) -> None:
         """Forget a will: it was delivered, or there is none."""
@@ -104,14 +105,13 @@ class Wills:
     async def _hand_out(self, held: _Held) -> Owed | None:
         """Renew our hold before it is over; None where the will is settled, or another process has it by now."""
         now = self._clock()
-        if not held.fresh:
+        if now.mono - held.since >= AGAIN * self._lease:
             until = now.wall + self._lease
             change = {"session": held.owed.session, "seen": held.until, "until": until}
             if not await self._database.write(lambda tx: tx.execute(_KEEP, change).rowcount):
                 self.settled(held.owed.session)
                 return None
-            held.until = until
-        held.fresh = False
+            held.until, held.since = until, now.mono
         held.due = now.mono + AGAIN * self._lease
         return held.owed
 

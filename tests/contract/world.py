@@ -19,7 +19,7 @@ ADMIN = Actor("ops", NOW, "10.0.0.9")
 
 
 def attempt(
-    user: str = "trader", *, stream: str = "CLIENT>EXCHANGE", address: str = "192.0.2.7", **login: str
+    user: str = "trader", *, stream: str = "CLIENT>EXCHANGE", address: str = "192.0.2.7", **login: str | bytes
 ) -> Attempt:
     values = {"protocol": "fix", "process": "CLIENT", "target": "EXCHANGE", "version": "FIX.4.4", **login}
     found = Login(user=user, password=Secret(b"pa55"), code=Secret(b"123456"), stream=stream, **values)
@@ -39,6 +39,20 @@ def opened(session: str) -> OpenSession:
 
 
 @dataclass
+class Hands:
+    """A clock whose hands are moved by the test; the wall clock may also jump alone."""
+
+    mono: float = 1.0
+    wall: float = NOW
+
+    def __call__(self) -> Moment:
+        return Moment(self.mono, self.wall)
+
+    def move(self, seconds: float) -> None:
+        self.mono, self.wall = self.mono + seconds, self.wall + seconds
+
+
+@dataclass
 class World:
     """The open store, its hot path, and the trader's device id."""
 
@@ -46,6 +60,7 @@ class World:
     logins: SqlLoginStore
     device: str
     rules: LockoutRules = field(default_factory=LockoutRules)
+    clock: Hands = field(default_factory=Hands)
 
     @classmethod
     async def make(cls, store: Store, rules: LockoutRules | None = None) -> "World":
@@ -53,10 +68,11 @@ class World:
         user = User("", "trader", password_hash="$argon2id$1", processes=frozenset({"CLIENT"}))
         await store.users.add(user, ADMIN)
         info = await store.devices.add("trader", Device("", Secret(KEY)), "phone", ADMIN)
-        return cls(store, store.logins(node="node-1", lockout=rules), info.id, rules)
+        clock = Hands()
+        return cls(store, store.logins(node="node-1", lockout=rules, clock=clock), info.id, rules, clock)
 
     def node(self, name: str) -> SqlLoginStore:
-        return self.store.logins(node=name, lockout=self.rules)
+        return self.store.logins(node=name, lockout=self.rules, clock=self.clock)
 
     async def snapshot(self, now: float = NOW, **login: str) -> Snapshot:
         return await self.logins.snapshot(attempt(**login), now)
