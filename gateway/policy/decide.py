@@ -172,13 +172,9 @@ class _Case:
         return None
 
     def _detached(self) -> Deny | None:
-        """Refuse to renew what is not this user's, or is over. Whoever asks holds the connection, so it learns nothing."""
+        """Refuse to renew what is over, or another user's. Whoever asks holds that connection, so it learns nothing."""
         renews = self.attempt.renews
-        if not renews or renews in _ids(self.snapshot.sessions):
-            return None
-        if renews in _ids(self.snapshot.leaving):
-            return Deny(Reason.NOT_LOGGED_IN)
-        return Deny(Reason.IDENTITY_CHANGED, changes=_spent(self.policy, self.snapshot, self.now))
+        return None if not renews or renews in _ids(self.snapshot.sessions) else Deny(Reason.NOT_LOGGED_IN)
 
     # ── the code ──
 
