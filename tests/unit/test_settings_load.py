@@ -364,7 +364,7 @@ def test_an_option_of_fix_is_refused_on_an_amqp_listener(option: str):
         (AMQP.replace('venue = "m7"\n', ""), 'is a venue for protocol = "fix", and the listener\'s is "amqp"'),
         (
             AMQP.replace('venue = "m7"', 'venue = "m8"'),
-            "there is no venue 'm8' (allowed: amqp-generic, m7, or the path",
+            "there is no venue 'm8' (allowed: amqp-generic, amqp-password, m7, or the path",
         ),
         (GOOD.replace("plain", 'venue = "m8"\nplain', 1), "(allowed: appended, cqg, default, encrypted, or the path"),
     ],

@@ -15,7 +15,7 @@ DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 """RabbitMQ's pseudo-queue: replies come on the channel that published; no venue has to list it."""
 
 _SERVER_NAMED = "amq.gen-"
-_NEEDED = ("name", "exchange", "login_key", "queues", "login", "user_attribute", "refused")
+_REQUEST = ("exchange", "login_key", "login", "user_attribute", "code_attribute", "refused")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -25,7 +25,8 @@ class CodeIn(Enum):
     REQUEST = "request"
     """An attribute of the login request (M7-2)."""
     PASSWORD = "password"  # noqa: S105 - the place, not a password
-    """The last `code_digits` digits of the SASL PLAIN password; cut off before the broker sees it."""
+    """The last `code_digits` digits of the SASL PLAIN password; cut off before the broker sees it. The connection is the session:
+    there is no login request, and the broker's own answer makes it live."""
 
 
 class AnswerBy(Enum):
@@ -43,21 +44,21 @@ class Venue:
 
     "{user}" stands for the SASL user, literally. In `queues` and `bindable` a "*" is any characters but a dot and "?" one such:
     with the dot, user A would own the queues of user A.B. Invariants: every queue pattern names its user or is the server's
-    own random name ("amq.gen-*"); element and attribute names are XML names. Raises ValueError where they don't hold.
+    own random name ("amq.gen-*"); with the code in a request the request's place and names are set; element and attribute names are XML names. Raises ValueError where they don't hold.
     """
 
     name: str
-    exchange: str
-    login_key: str
     queues: tuple[str, ...]
-    login: str
-    user_attribute: str
-    refused: str
     code_in: CodeIn = CodeIn.REQUEST
     code_attribute: str = ""
     code_digits: int = 6
     force_attribute: str = ""
     namespace: str = ""
+    exchange: str = ""
+    login_key: str = ""
+    login: str = ""
+    user_attribute: str = ""
+    refused: str = ""
     content_type: str = ""
     bindable: tuple[str, ...] = ()
     answer: AnswerBy = AnswerBy.REPLY
@@ -90,16 +91,16 @@ class Venue:
 
     def _problems(self) -> "list[str]":
         found = [f"{key} is not an XML name" for key, value in self._names() if value and not _NAME.fullmatch(value)]
-        found += [f"{key} must not be empty" for key in _NEEDED if not getattr(self, key)]
+        found += [f"{key} must not be empty" for key in ("name", "queues") if not getattr(self, key)]
         found += [f"the queue pattern {one} names no {{user}}" for one in self.queues if not _is_personal(one)]
         found += [f"{key} is no reason" for key in self.logged_out_reasons if key not in _REASONS]
-        if self.code_in is CodeIn.REQUEST and not self.code_attribute:
-            found.append('code_in = "request" needs code_attribute')
-        if self.code_in is CodeIn.PASSWORD and self.code_attribute:
+        if self.code_in is CodeIn.REQUEST:
+            found += [f'code_in = "request" needs {key}' for key in _REQUEST if not getattr(self, key)]
+        elif self.code_attribute:
             found.append('code_in = "password" has no code_attribute')
         if not 6 <= self.code_digits <= 8:  # noqa: PLR2004 - RFC 4226 §5.3 digits
             found.append("code_digits must be 6, 7 or 8")
-        if self.answer is AnswerBy.REPLY and not self.accepted:
+        if self.code_in is CodeIn.REQUEST and self.answer is AnswerBy.REPLY and not self.accepted:
             found.append('answer = "reply" needs accepted')
         if "{text}" not in self.refusal_text:
             found.append("refusal_text must contain {text}")

@@ -35,9 +35,16 @@ def test_the_m7_file_shows_every_key():
 
 def test_nothing_of_m7_is_needed_by_another_venue():
     other = read_venue("amqp-generic", "amqp")
-    assert (other.code_in, other.answer, other.namespace) == (CodeIn.PASSWORD, AnswerBy.CONFIRM, "")
-    texts = [value for field in Venue.__slots__ if isinstance(value := getattr(other, field), str)]
-    assert [text for text in texts if "m7" in text.lower()] == []
+    assert (other.code_in, other.answer, other.namespace) == (CodeIn.REQUEST, AnswerBy.CONFIRM, "")
+    shared = {
+        field for field in Venue.__slots__ if getattr(other, field) == getattr(m7(), field) and getattr(other, field)
+    }
+    assert shared <= {"code_in", "code_digits", "login_bytes", "inflated_bytes"}
+
+
+def test_a_code_behind_the_password_needs_no_word_about_requests():
+    venue = read_venue("amqp-password", "amqp")
+    assert (venue.code_in, venue.code_digits, venue.login) == (CodeIn.PASSWORD, 6, "")
 
 
 def test_requests_go_to_the_exchange_of_the_user():
@@ -103,6 +110,8 @@ def test_a_queue_is_bound_only_where_the_venue_says_so():
         {"login": ""},
         {"user_attribute": "m7:user"},
         {"refused": ""},
+        {"login_key": ""},
+        {"exchange": "", "code_in": CodeIn.PASSWORD},
         {"accepted": ""},
         {"code_attribute": ""},
         {"code_in": CodeIn.PASSWORD},
