@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from simulators.m7_node import Broker
+from tests.blackbox.amqp_floor import Market
 from tests.blackbox.broker import Vhost, open_vhost, shared_broker
 from tests.blackbox.floor import Floor
 from tests.blackbox.people import People, settle
@@ -40,6 +41,13 @@ def vhost(broker: Broker, tmp_path: Path) -> Iterator[Vhost]:
     opened = open_vhost(broker, tmp_path, ("trader", "quick", "other"))
     yield opened
     broker.api().remove_vhost(opened.name)
+
+
+@pytest.fixture
+async def market(floor: Floor, people: People, vhost: Vhost) -> AsyncIterator[Market]:
+    """An M7 exchange on a vhost of the test's own; `await market.gateway()`, then `await market.app()`."""
+    async with Market(floor, people, vhost) as market:
+        yield market
 
 
 def _of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
