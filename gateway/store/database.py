@@ -45,10 +45,10 @@ class Tx:
     """One transaction: statements, audit rows, and a wake-up call for those who wait for orders.
 
     Invariants: the head's lock is taken with the first audit row and never before other rows' locks of the same
-    operation, so two transactions cannot wait for each other; the head is written once, at the end.
+    operation, so two transactions cannot wait for each other; rows and head are written once, at the end.
     """
 
-    __slots__ = ("_chain", "_count", "_last", "connection", "notified")
+    __slots__ = ("_chain", "_count", "_last", "_rows", "connection", "notified")
 
     def __init__(self, connection: sa.Connection, chain: ChainKey | None) -> None:
         self.connection = connection
@@ -56,6 +56,7 @@ class Tx:
         self._chain = chain
         self._count: int | None = None
         self._last = b""
+        self._rows: list[dict[str, Any]] = []
 
     def execute(self, statement: sa.Executable, params: Params | None = None) -> sa.CursorResult[Any]:
         """Run one statement."""
@@ -66,7 +67,7 @@ class Tx:
         if self._count is None:
             self._count, self._last = self.connection.execute(_LOCKED_HEAD).one()
         row = seal(self._count + 1, self._last, entry)
-        self.connection.execute(_ADD_ROW, {name: getattr(row, name) for name in AuditRow.__slots__})
+        self._rows.append({name: getattr(row, name) for name in AuditRow.__slots__})
         self._count, self._last = row.seq, row.hash
         return row
 
@@ -74,20 +75,22 @@ class Tx:
         """Wake whoever waits for orders once this transaction is committed."""
         self.notified = True
 
-    def mark(self) -> tuple[int | None, bytes, bool]:
+    def mark(self) -> tuple[int | None, bytes, bool, int]:
         """Return where this transaction stands, for `reset` after a savepoint was rolled back."""
-        return self._count, self._last, self.notified
+        return self._count, self._last, self.notified, len(self._rows)
 
-    def reset(self, mark: tuple[int | None, bytes, bool]) -> None:
+    def reset(self, mark: tuple[int | None, bytes, bool, int]) -> None:
         """Forget what was appended since `mark`."""
-        self._count, self._last, self.notified = mark
+        self._count, self._last, self.notified, rows = mark
+        del self._rows[rows:]
 
     def finish(self) -> None:
-        """Sign and write the head. Called once, before the commit."""
+        """Write the audit rows, then sign and write the head. Called once, before the commit."""
         if self._count is None:
             return
         if self._chain is None:
             raise StoreError("the audit chain has no key yet: the store is not open")
+        self.connection.execute(_ADD_ROW, self._rows)
         head = self._chain.head(self._count, self._last)
         self.connection.execute(_MOVE_HEAD, {"new_count": head.count, "new_hash": head.hash, "new_mac": head.mac})
 
