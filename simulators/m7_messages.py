@@ -26,6 +26,7 @@ HEARTBEAT_TYPE = "x-m7/heartbeat"
 _SCHEMA = Path(__file__).resolve().parent.parent / "fix_specs" / "m7-login.xsd"
 _SECRETS = frozenset({CODE, "oldPwd", "newPwd"})
 _SHOWN_AS = "(present)"
+_HEADER = ("StandardHeader", {"marketId": MARKET})
 
 
 class UnreadableError(Exception):
@@ -47,6 +48,13 @@ class Message:
     def carries_code(self) -> bool:
         """Say whether a one-time code is anywhere in it."""
         return any(CODE in attributes for attributes in (self.attributes, *(found for _, found in self.below)))
+
+    def value(self, name: str) -> str:
+        """Return the first attribute of that name, on whichever element it stands; "" for none."""
+        found = (
+            attributes[name] for attributes in (self.attributes, *(one for _, one in self.below)) if name in attributes
+        )
+        return next(found, "")
 
     def each(self, name: str) -> list[Mapping[str, str]]:
         """Return the attributes of the elements of that name."""
@@ -82,7 +90,11 @@ def schema_problem(body: bytes, encoding: str | None) -> str:
         tree = etree.fromstring(unpacked(body, encoding), etree.XMLParser(resolve_entities=False, no_network=True))
     except etree.XMLSyntaxError as error:
         return str(error)
-    return "" if schema.validate(tree) else str(schema.error_log.last_error.message)
+    try:
+        schema.assertValid(tree)
+    except etree.DocumentInvalid as error:
+        return str(error)
+    return ""
 
 
 @functools.cache
@@ -135,7 +147,7 @@ def password_request(old: str, new: str) -> bytes:
 
 def user_report(user: str, session: str) -> bytes:
     """UserRprt: the good answer to a LoginReq."""
-    return _message("UserRprt", {"usrId": user, "sessionId": session}, [("StandardHeader", {"marketId": MARKET})])
+    return _message("UserRprt", {}, [_HEADER, ("Usr", {"sessionId": session, "usrId": user})])
 
 
 def error_response(text: str, code: str) -> bytes:
@@ -145,7 +157,7 @@ def error_response(text: str, code: str) -> bytes:
 
 def ack_response() -> bytes:
     """AckResp: taken."""
-    return _message("AckResp", {}, [("StandardHeader", {"marketId": MARKET})])
+    return _message("AckResp", {}, [_HEADER])
 
 
 def execution_report(number: int, cl_ord_id: str) -> bytes:
@@ -161,14 +173,15 @@ def logout_report(user: str, reason: str, text: str) -> bytes:
 
 
 def _request(name: str, attributes: Mapping[str, str], more: Iterable[tuple[str, Mapping[str, str]]] = ()) -> bytes:
-    return _message(name, attributes, [("StandardHeader", {"marketId": MARKET}), *more])
+    return _message(name, attributes, [_HEADER, *more])
 
 
 def _message(name: str, attributes: Mapping[str, str], below: Iterable[tuple[str, Mapping[str, str]]]) -> bytes:
     root = ET.Element(name, {"xmlns": NAMESPACE, **attributes})
     for child, values in below:
         ET.SubElement(root, child, dict(values))
-    return ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    text: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return text
 
 
 def _local(tag: str) -> str:
