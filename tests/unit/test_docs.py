@@ -31,17 +31,27 @@ def test_a_generated_page_is_fresh(page: str):
     assert PAGES[page]() == (ROOT / page).read_text(), f"{page} is stale: run `make docs`"
 
 
-def test_the_configuration_in_the_readme_works_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+BLOCKS = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("block", "leads"),
+    [(0, ("fix", "127.0.0.1:9878", ("127.0.0.1:9880",))), (1, ("amqp", "127.0.0.1:5673", ("127.0.0.1:5672",)))],
+    ids=["fix", "amqp"],
+)
+def test_a_configuration_in_the_readme_works_as_printed(block, leads, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    Path("gateway.toml").write_text(block)
+    Path("gateway.toml").write_text(BLOCKS[block])
+    Path("broker-password").write_text("secret")
 
-    found = load(serving=True)
+    settings = load(serving=True).settings
 
-    assert (found.settings.listener[0].address, found.settings.route[0].upstream) == (
-        "127.0.0.1:9878",
-        ("127.0.0.1:9880",),
-    )
+    found = settings.listener[0]
+    assert (found.protocol, found.address, settings.route[0].upstream) == leads
+
+
+def test_every_configuration_in_the_readme_is_looked_at():
+    assert len(BLOCKS) == 2
 
 
 def test_links_between_the_documents_lead_somewhere():
