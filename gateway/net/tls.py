@@ -2,7 +2,7 @@
 
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.net.spec import CIPHERS, StartError, TlsSpec, UpstreamTlsSpec
 
+MakeContext = Callable[[int], ssl.SSLContext]
 _MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
@@ -37,9 +38,9 @@ def server_context(spec: TlsSpec) -> ssl.SSLContext:
     return context
 
 
-def upstream_context(spec: UpstreamTlsSpec) -> ssl.SSLContext:
+def upstream_context(spec: UpstreamTlsSpec, make: MakeContext = ssl.SSLContext) -> ssl.SSLContext:
     """Build the context towards an engine; its name and chain are always checked. Raises StartError."""
-    context = _context(ssl.PROTOCOL_TLS_CLIENT, spec.minimum, CIPHERS)
+    context = _context(ssl.PROTOCOL_TLS_CLIENT, spec.minimum, CIPHERS, make)
     _load_ca(context, spec.ca)
     if spec.certificate is not None:
         _load_chain(context, spec.certificate, spec.private_key or spec.certificate)
@@ -64,8 +65,8 @@ def common_name(subject: str) -> str:
     return str(names[0].value) if len(names) == 1 else ""
 
 
-def _context(protocol: int, minimum: str, ciphers: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(protocol)
+def _context(protocol: int, minimum: str, ciphers: str, make: MakeContext = ssl.SSLContext) -> ssl.SSLContext:
+    context = make(protocol)
     if minimum not in _MINIMUM:
         raise StartError(f"TLS: minimum version {minimum!r} is not allowed; choose 1.2 or 1.3")
     context.minimum_version = _MINIMUM[minimum]

@@ -26,6 +26,8 @@ class Authority:
         certificate = self._builder(self._name, self._key, ca=True).sign(self._key, hashes.SHA256())
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.ca_key = folder / "ca.key"
+        self.ca_key.write_bytes(_pem(self._key))
 
     def issue(self, name: str) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -38,11 +40,7 @@ class Authority:
             self._folder / f"{name}.pem", self._folder / f"{name}.key", certificate.fingerprint(hashes.SHA256()).hex()
         )
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        pair.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        pair.key.write_bytes(_pem(key))
         return pair
 
     def _builder(self, subject, key, *, ca: bool) -> x509.CertificateBuilder:
@@ -57,3 +55,9 @@ class Authority:
             .not_valid_after(now + dt.timedelta(hours=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
+
+
+def _pem(key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -59,3 +59,18 @@ def test_the_counts_are_those_of_the_places_and_no_limit_is_passed(steps):
     assert (crowd.total, crowd.pending) == (0, 0)
     assert not crowd._open
     assert not crowd._pending
+
+
+def test_a_connection_that_waits_for_another_login_is_pending_again_until_it_leaves():
+    crowd = Crowd(CrowdLimits())
+    place = crowd.enter("192.0.2.1")
+
+    place.logged_in()
+    place.logged_in()
+    assert (crowd.total, crowd.pending) == (1, 0)
+    place.logged_out()
+    place.logged_out()
+    assert (crowd.total, crowd.pending) == (1, 1)
+    place.leave()
+    place.logged_out()
+    assert (crowd.total, crowd.pending) == (0, 0)

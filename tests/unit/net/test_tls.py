@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.net.spec import StartError, TlsSpec, UpstreamTlsSpec
-from gateway.net.tls import server_context, upstream_context
+from gateway.net.tls import common_name, server_context, upstream_context
 from tests.blackbox.net_certificates import Authority
 
 
@@ -39,3 +39,20 @@ def test_a_key_of_another_certificate_is_refused(tmp_path):
 def test_an_authority_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(StartError, match=r"none\.pem"):
         upstream_context(UpstreamTlsSpec(tmp_path / "none.pem"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "subject"),
+    [
+        ("algo7", "CN=algo7"),
+        ("algo7", "CN=algo7,OU=desk,O=firm,C=DE"),
+        ("a,b", "CN=a\\,b,O=firm"),
+        ("", "O=firm"),
+        ("", ""),
+        ("", "CN=ann,CN=root"),
+        ("", "CN=ann+CN=root"),
+        ("", "no name at all"),
+    ],
+)
+def test_the_common_name_is_one_or_none(expected, subject):
+    assert common_name(subject) == expected
