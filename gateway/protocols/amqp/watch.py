@@ -1,0 +1,174 @@
+"""The hot path: a loop over frame headers, no object per frame, nothing looked at that need not be.
+
+From the client a publish's exchange and key are compared, as bytes, with those seen before; from the broker only where
+contents end is kept, so that a frame of the gateway's own finds its place. What needs the exact look goes to the dialect, with
+everything behind it. Whole frames only go on; an unfinished one stays in the stream, which the dialect shares.
+"""
+
+from typing import Final
+
+from gateway.protocols.amqp.content import CONTENT, HEADER_DUE, HEADER_LEAST
+from gateway.protocols.amqp.frames import BODY, HEAD, HEADER, HEARTBEAT, METHOD, OVERHEAD, GarbledError, Stream
+from gateway.protocols.amqp.line import Line
+from gateway.protocols.amqp.methods import Cursor, Method
+
+MOST_SEEN: Final = 256
+"""Arguments of publishes that are remembered as harmless; a client has a handful."""
+
+_unpack = HEAD.unpack_from
+_END: Final = 0xCE
+_PUBLISH: Final = Method.BASIC_PUBLISH.to_bytes(4, "big")
+_FREE: Final = frozenset(
+    one.to_bytes(4, "big")
+    for one in (Method.BASIC_ACK, Method.BASIC_NACK, Method.BASIC_REJECT, Method.BASIC_GET, Method.BASIC_QOS)
+)
+_FLAGS: Final = 19
+"""Where a header frame has its property flags; 0x20 of the first byte says headers, which may copy a message to further keys."""
+_HEADERS: Final = 0x20
+
+
+class Watch:
+    """What both directions share. `business` is the stream's: the dialect sets it too."""
+
+    __slots__ = ("_line", "_stream")
+
+    def __init__(self, line: Line, stream: Stream) -> None:
+        self._line = line
+        self._stream = stream
+
+    @property
+    def business(self) -> bool:
+        """Whether a business message passed since this was last set to False (SF-10)."""
+        return self._stream.business
+
+    @business.setter
+    def business(self, value: bool) -> None:
+        self._stream.business = value
+
+    def _rest(self, chunk: bytes, at: int) -> bytes | None:
+        """Keep the unfinished frame from `at` on; return what goes on."""
+        if self._stream.hold(chunk[at:]):
+            return chunk[:at]
+        return self._odd(chunk, at)
+
+    def _odd(self, chunk: bytes, at: int) -> bytes | None:
+        """Leave the chunk to the dialect, whose exact look begins at `at`."""
+        self._stream.odd(chunk, at)
+        return None
+
+
+class ClientWatch(Watch):
+    """Looks for publishes of the login's key, copies to it, and methods that the allow-list has to judge.
+
+    Invariant: a publish whose arguments are not in `_seen` was compared with the login's key.
+    """
+
+    __slots__ = ("_confirming", "_seen", "_silent")
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line, line.up)
+        self._confirming = line.confirming
+        self._silent = frozenset(text.encode() for text in line.venue.heartbeats)
+        self._seen: set[bytes] = set()
+
+    def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901, PLR0911, PLR0912 - one loop: a call costs as much as a frame
+        """Look at one chunk; see `gateway.core.dialect.Watch`."""
+        stream = self._stream
+        if stream.exact:
+            return None
+        if stream.held is not None and not (chunk := stream.joined(chunk)):
+            return b""
+        confirming, seen, limit = self._confirming, self._seen, stream.limit
+        at, size = 0, len(chunk)
+        whole = size - OVERHEAD
+        while at <= whole:
+            kind, channel, length = _unpack(chunk, at)
+            end = at + length + OVERHEAD
+            if end > size:
+                break
+            if chunk[end - 1] != _END or length > limit:
+                return self._odd(chunk, at)
+            if kind == METHOD:
+                name = chunk[at + 7 : at + 11]
+                if name == _PUBLISH:
+                    if chunk[at + 11 : end - 1] not in seen and not self._harmless(chunk[at + 11 : end - 1]):
+                        return self._odd(chunk, at)
+                    if channel in confirming:
+                        confirming[channel].sent += 1
+                elif name not in _FREE:
+                    return self._odd(chunk, at)
+            elif kind == BODY:
+                if not stream.business and chunk[at + 7 : end - 1] not in self._silent:
+                    stream.business = True
+            elif kind == HEADER:
+                if length < HEADER_LEAST or (chunk[at + _FLAGS] & _HEADERS and chunk.find(b"CC", at, end) >= 0):
+                    return self._odd(chunk, at)
+            elif kind != HEARTBEAT:
+                return self._odd(chunk, at)
+            at = end
+        return chunk if at == size else self._rest(chunk, at)
+
+    def _harmless(self, arguments: bytes) -> bool:
+        """Say whether a publish is none of the login's, and remember it."""
+        line, cursor = self._line, Cursor(arguments, 2)
+        try:
+            cursor.short()
+            key = cursor.short()
+        except GarbledError:
+            return False
+        if line.asks and key == line.venue.login_key.encode():
+            return False
+        if len(self._seen) >= MOST_SEEN:
+            self._seen.clear()
+        self._seen.add(arguments)
+        return True
+
+
+class BrokerWatch(Watch):
+    """Keeps where contents end (`Contents`); what is on channel 0 is the dialect's."""
+
+    __slots__ = ("_contents", "_counts")
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line, line.down)
+        self._contents = line.contents
+        self._counts = line.venue.deliveries_count
+
+    def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901 - one loop: a call costs as much as a frame
+        """Look at one chunk; see `gateway.core.dialect.Watch`."""
+        stream = self._stream
+        if stream.exact:
+            return None
+        if stream.held is not None and not (chunk := stream.joined(chunk)):
+            return b""
+        contents, counts, limit = self._contents, self._counts, stream.limit
+        current, due, method = contents.current, contents.due, -1
+        at, size = 0, len(chunk)
+        whole = size - OVERHEAD
+        while at <= whole:
+            kind, channel, length = _unpack(chunk, at)
+            end = at + length + OVERHEAD
+            if end > size:
+                break
+            if channel != current or length > limit or chunk[end - 1] != _END:
+                if method >= 0 and chunk[method + 7 : method + 11] in CONTENT:
+                    due = HEADER_DUE
+                contents.due = due
+                if not channel or length > limit or chunk[end - 1] != _END:
+                    return self._odd(chunk, at)
+                due, current = contents.switch(channel), channel
+            method = -1
+            if kind == BODY:
+                due = due - length if due > length else 0
+                if counts:
+                    stream.business = True
+            elif kind == METHOD:
+                due, method = 0, at
+            elif kind == HEADER and length >= HEADER_LEAST:
+                due = int.from_bytes(chunk[at + 11 : at + 19], "big")
+            else:
+                contents.due = due
+                return self._odd(chunk, at)
+            at = end
+        contents.due = HEADER_DUE if method >= 0 and chunk[method + 7 : method + 11] in CONTENT else due
+        return chunk if at == size else self._rest(chunk, at)
