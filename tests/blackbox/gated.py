@@ -12,6 +12,7 @@ from tests.blackbox.floor import Floor
 from tests.blackbox.gateway_process import GatewayProcess
 from tests.blackbox.people import People, Person
 from tests.blackbox.relay import Wire
+from tests.blackbox.toy_peers import CountingEngine
 
 CONFIG = """\
 profile = "{profile}"
@@ -64,7 +65,7 @@ class Gated:
     algo: Algo
     wire: Wire
     gateway: GatewayProcess
-    engine: Engine
+    engine: Engine | CountingEngine
     person: Person
 
     @property

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from tests.blackbox.fix_bytes import Field, Framer, Message
+from tests.blackbox.fix_bytes import Framer, Message
 from tests.blackbox.people import PASSWORD, Person
 from tests.blackbox.toy_peers import PATIENCE, ToyFixInitiator, fill_fields
 from tests.blackbox.toy_session import ToySession
@@ -83,11 +83,11 @@ class Exchange:
 
     def _answers(self, session: ToySession, message: Message) -> list[bytes]:
         taken = len(session.taken)
-        answers = session.receive(message)
+        answers = []
         if message.type == "A":
             self.logons.append(message)
-            reset: list[Field] = [(141, "Y")] if message.get(141) == "Y" else []
-            answers.insert(0, session.message("A", [(98, 0), (108, message[108]), *reset]))
+            answers.append(session.logon_answer(message))
+        answers += session.receive(message)
         return answers + [session.message("8", fill_fields(order)) for order in session.taken[taken:]]
 
     async def _notify(self) -> None:

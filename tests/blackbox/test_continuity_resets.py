@@ -4,10 +4,13 @@ import shutil
 
 import pytest
 
+from tests.blackbox.counterparties import Algo, Side
 from tests.blackbox.floor import Floor
-from tests.blackbox.gated import Gated, gated
+from tests.blackbox.gated import Gated, config, gated, gateway_of
 from tests.blackbox.ledger import closed
 from tests.blackbox.people import People
+from tests.blackbox.toy_peers import CountingEngine
+from tests.blackbox.toy_session import ToySession
 
 
 @pytest.mark.req("BY-1")
@@ -101,6 +104,49 @@ async def test_a_reset_in_the_middle_of_the_session_clears_the_holes(floor: Floo
     assert books.in_order
     assert (books.to_client_difference, books.to_engine_difference) == (0, 0)
     assert books.algo.next_sender < 5
+
+
+@pytest.mark.req("BY-1")
+async def test_a_reset_that_the_engine_begins_clears_the_holes(floor: Floor, people: People) -> None:
+    """The exchange is one by hand: two QuickFIX engines answer each other's 141=Y without end."""
+    who = people.trader
+    async with CountingEngine(ToySession("EXCHANGE", who.sender)) as engine:
+        gateway = await gateway_of(floor, people, config(engine.port))
+        algo = await floor.algo(gateway.port, wait=True, **who.algo())
+        stage = Gated(algo, await floor.wire(gateway.port), gateway, engine, who)
+        await stage.be_refused(2)
+        await stage.log_in()
+        await filled(algo, "before")
+        before = len(engine.messages)
+
+        await engine.reset()
+        await engine.until(lambda: engine.session.next_in == 2)
+        await filled(algo, "after")
+
+        (answer,) = (message for message in engine.messages[before:] if message.type == "A")
+        assert (answer.seq, answer[141], answer.get(20030)) == (1, "Y", "")
+        assert numbers(await algo.state()) == (engine.session.next_in, engine.session.next_out) == (3, 3)
+
+        await stage.log_out()
+        await stage.be_refused()
+        await stage.log_in()
+        await filled(algo, "again")
+
+        assert numbers(await algo.state()) == (engine.session.next_in, engine.session.next_out + 1)
+        assert engine.cl_ord_ids == {"before": 1, "after": 1, "again": 1}
+        assert engine.session.faults == []
+
+
+async def filled(algo: Algo, cl_ord_id: str) -> None:
+    """Send an order and see it filled and counted."""
+    await algo.order(cl_ord_id)
+    await algo.until("report", cl_ord_id=cl_ord_id, ord_status="2")
+    await algo.counted()
+
+
+def numbers(side: Side) -> tuple[int, int]:
+    """The next MsgSeqNums of a store: its own and the other side's."""
+    return side.next_sender, side.next_target
 
 
 async def overnight(stage: Gated) -> None:

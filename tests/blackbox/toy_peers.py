@@ -124,6 +124,7 @@ class CountingEngine:
         self.connections = 0
         self.messages: list[Message] = []
         self.port = 0
+        self._resetting = False
         self._changed = asyncio.Condition()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -147,6 +148,11 @@ class CountingEngine:
     async def push(self, msg_type: str, fields: Sequence[Field]) -> None:
         """Send a message of one's own on the open connection."""
         await self.send(self.session.message(msg_type, fields))
+
+    async def reset(self) -> None:
+        """Begin the numbers again in mid-session; the client's next Logon is the answer, and not answered."""
+        self._resetting = True
+        await self.send(self.session.logon(reset=True))
 
     async def send(self, raw: bytes) -> None:
         """Send bytes as they are on every open connection."""
@@ -187,10 +193,11 @@ class CountingEngine:
         for message in messages:
             self.messages.append(message)
             taken = len(self.session.taken)
-            answers = self.session.receive(message)
-            if message.type == "A":
-                reset: list[Field] = [(141, "Y")] if message.get(141) == "Y" else []
-                answers.insert(0, self.session.message("A", [(98, 0), (108, message[108]), *reset]))
+            answers = []
+            if message.type == "A" and not self._resetting:
+                answers.append(self.session.logon_answer(message))
+            self._resetting &= message.type != "A"
+            answers += self.session.receive(message)
             answers += [self.session.message("8", fill_fields(order)) for order in self.session.taken[taken:]]
             writer.write(b"".join(answers))
             await writer.drain()

@@ -49,6 +49,12 @@ class ToySession:
         standard: list[Field] = [(98, 0), (108, heartbeat)]
         return self.message("A", [*standard, *([(141, "Y")] if reset else []), *fields])
 
+    def logon_answer(self, logon: Message) -> bytes:
+        """Return the Logon that answers one, to be sent before that is taken in: numbers begin again first if it says so."""
+        if logon.get(141) == "Y":
+            self._reset()
+        return self.message("A", [(98, 0), (108, logon[108]), *([(141, "Y")] if logon.get(141) == "Y" else [])])
+
     def disconnected(self) -> None:
         """The line is gone: what was out of order is asked for again next time."""
         self.logged_on = False
