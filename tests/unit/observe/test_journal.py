@@ -1,0 +1,47 @@
+"""What is said about swallowed messages, wills and the courier: each once, and nothing that could hold a secret."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.core.login import Origin
+from gateway.core.reason import Reason
+from gateway.observe.journal import Journal
+
+ORIGIN = Origin("c1", "front", "192.0.2.1", 9)
+
+
+def value(journal, name, **labels):
+    return journal.metrics.registry.get_sample_value(name, labels)
+
+
+def test_every_swallowed_message_is_counted_and_the_first_is_a_line():
+    journal = Journal()
+
+    with capture_logs() as lines:
+        for number in range(3):
+            journal.message_declined(ORIGIN, Reason.NOT_LOGGED_IN, first=number == 0)
+
+    assert value(journal, "gateway_messages_declined_total", reason="not_logged_in") == 3
+    assert [(line["event"], line["reason"]) for line in lines] == [("message_declined", "not_logged_in")]
+
+
+@pytest.mark.req("M7-12")
+def test_a_will_is_counted_by_whether_the_venue_took_it():
+    journal = Journal()
+
+    journal.will_owed("s1", "m7", TimeoutError())
+    journal.will_delivered("s1", "m7")
+
+    assert value(journal, "gateway_wills_total", route="m7", outcome="owed") == 1
+    assert value(journal, "gateway_wills_total", route="m7", outcome="delivered") == 1
+
+
+@pytest.mark.req("TW-10")
+def test_of_the_couriers_failures_only_the_kind_is_shown():
+    journal = Journal()
+
+    with capture_logs() as lines:
+        journal.courier_failed("m7", "127.0.0.1:5672", ConnectionError("amqp://svc:hunter2@127.0.0.1"))
+
+    assert lines[0]["error"] == "ConnectionError"
+    assert "hunter2" not in str(lines)
