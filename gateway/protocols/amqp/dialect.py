@@ -101,11 +101,6 @@ class AmqpDialect:
         line.pass_down(line.down.prefix())
         while one := line.down.next():
             self._broker_frame(one)
-        refused = line.out.last == Answered(accepted=False, stays=True)
-        if refused and line.out.last:
-            line.out.say(line.out.last)
-            line.out.last = None
-            self._from_client()
 
     def _broker_frame(self, one: Frame) -> None:
         line = self._line
@@ -134,7 +129,7 @@ class AmqpDialect:
         channel = line.channels.get(request.channel)
         if channel is not None and channel.shut is not Shut.OPEN:  # the broker closed it meanwhile
             line.phase = Phase.AWAITING
-            return [Answered(accepted=False, stays=True), *self._run(self._from_client)]
+            return [Answered(accepted=False, stays=True)]
         line.phase = Phase.ADMITTING
         line.pass_up(_edited(request, line.frame_max))
         line.request = request.answered()
@@ -152,6 +147,10 @@ class AmqpDialect:
     def resumed(self, now: Moment) -> list[Output]:  # noqa: ARG002 - the contract's
         """Another login may come: look at what came behind the one that was refused."""
         return self._run(self._from_client)
+
+    def resumed(self, now: Moment) -> list[Output]:
+        """Another login may come: return what was held behind the last one, or behind a logout, looked at as `feed` would."""
+        return self.released(now)
 
     def refused(self, verdict: Refused) -> Farewell:
         """Swallow the login: ErrResp where its answer is awaited, and its confirm. The connection stays, but for a bad password."""
