@@ -148,10 +148,6 @@ class AmqpDialect:
         """Another login may come: look at what came behind the one that was refused."""
         return self._run(self._from_client)
 
-    def resumed(self, now: Moment) -> list[Output]:
-        """Another login may come: return what was held behind the last one, or behind a logout, looked at as `feed` would."""
-        return self.released(now)
-
     def refused(self, verdict: Refused) -> Farewell:
         """Swallow the login: ErrResp where its answer is awaited, and its confirm. The connection stays, but for a bad password."""
         line, request = self._line, self._line.request
