@@ -18,39 +18,23 @@ from typing import Any
 import uvloop
 
 from gateway.auth.authority import LocalAuthority
-from gateway.auth.envelope import Envelope, RsaPadding
 from gateway.auth.parts import Parts
 from gateway.auth.passwords import Passwords
-from gateway.core.route import Route
-from gateway.core.session import Limits
+from gateway.courier.couriers import Couriers
 from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
-from gateway.net.spec import (
-    CrowdLimits,
-    DialectFactory,
-    IssuerSpec,
-    ListenerSpec,
-    Patience,
-    StartError,
-    TlsSpec,
-    UpstreamSpec,
-    UpstreamTlsSpec,
-)
-from gateway.net.tls import common_name
+from gateway.net.spec import Patience, StartError
 from gateway.net.upstream import Upstream
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
-from gateway.protocols.amqp import venue as amqp
-from gateway.protocols.fix import venue as fix
-from gateway.protocols.registry import PROTOCOLS, Venue
-from gateway.settings.connections import Listener, ListenerTls, RouteSettings, RouteTls
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings, StoreSettings
 from gateway.settings.types import split_address
 from gateway.store.store import Store
 from gateway.store.vault import MasterKey, create_master_key, load_master_key, parse_master_key
 from gateway.supervisor import Place, supervise, worker_place
+from gateway.wiring import couriers, listeners, upstreams
 
 PRUNE_EVERY = 3600.0
 
@@ -82,10 +66,11 @@ async def _parent(configuration: Configuration) -> int:
 
 def _rehearse(configuration: Configuration, journal: Journal) -> None:
     """Find what no worker could do, so that it is said once. Alone on the ports: no other gateway shares them. Raises StartError."""
-    for listener in _listeners(configuration, shared=False):
+    for listener in listeners(configuration, shared=False):
         rehearse(listener)
-    for upstream in _upstreams(configuration.settings):
+    for upstream in upstreams(configuration.settings):
         Upstream(upstream, journal)
+    Couriers(couriers(configuration.settings), journal)
 
 
 async def _process(configuration: Configuration, place: Place | None) -> int:
@@ -97,24 +82,28 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
     store = await open_store(configuration, journal)
     try:
         async with _authority(configuration, store, journal) as authority:
+            courier = Couriers(couriers(settings), journal)
             server = Server(
-                _listeners(configuration, shared=place is not None),
-                _upstreams(settings),
+                listeners(configuration, shared=place is not None),
+                upstreams(settings),
                 authority,
                 journal,
                 patience=Patience(),
+                courier=courier,
             )
 
             async def ready() -> bool:
                 return server.bound and await authority.ready()
 
-            await _run(server, settings, journal, ready, place)
+            await _run(server, courier, settings, journal, ready, place)
     finally:
         await store.close()
     return 0
 
 
-async def _run(server: Server, settings: Settings, journal: Journal, ready: Any, place: Place | None) -> None:
+async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together once
+    server: Server, courier: Couriers, settings: Settings, journal: Journal, ready: Any, place: Place | None
+) -> None:
     stop = asyncio.Event()
     server.start()
     async with contextlib.AsyncExitStack() as stack:
@@ -122,7 +111,7 @@ async def _run(server: Server, settings: Settings, journal: Journal, ready: Any,
             await stack.enter_async_context(_admin(settings, journal, ready))
         else:
             await stack.enter_async_context(place.reporting(ready, stop.set))
-        _on_signals(server, stop, journal)
+        _on_signals(server, courier, stop, journal)
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         journal.say("serving", pid=os.getpid(), profile=settings.profile)
@@ -132,7 +121,7 @@ async def _run(server: Server, settings: Settings, journal: Journal, ready: Any,
         journal.say("stopped")
 
 
-def _on_signals(server: Server, stop: asyncio.Event, journal: Journal) -> None:
+def _on_signals(server: Server, courier: Couriers, stop: asyncio.Event, journal: Journal) -> None:
     loop = asyncio.get_running_loop()
 
     def stopped() -> None:
@@ -143,6 +132,7 @@ def _on_signals(server: Server, stop: asyncio.Event, journal: Journal) -> None:
     def reload() -> None:
         try:
             server.reload()
+            courier.reload()
         except StartError as error:
             journal.warn("reload_failed", detail=str(error))
         else:
@@ -239,67 +229,3 @@ async def _prune(store: Store, journal: Journal) -> None:
             await store.prune(time.time())
         except Exception as error:  # noqa: BLE001 - tried again in an hour
             journal.failed("prune", error)
-
-
-# ── settings into values ──
-
-
-def _listeners(configuration: Configuration, *, shared: bool) -> list[ListenerSpec]:
-    settings = configuration.settings
-    return [
-        _listener(listener, configuration.venues[listener.name], settings.routes_of(listener), shared=shared)
-        for listener in settings.listener
-    ]
-
-
-def _listener(listener: Listener, venue: Venue, routes: tuple[RouteSettings, ...], *, shared: bool) -> ListenerSpec:
-    host, port = split_address(listener.address)
-    return ListenerSpec(
-        name=listener.name,
-        host=host,
-        port=port,
-        dialect=_dialect(listener, venue),
-        routes=tuple(Route(one.name, one.upstream, one.target, one.version, one.user) for one in routes),
-        plain=listener.plain,
-        tls=_client_tls(listener.tls) if listener.tls else None,
-        proxies=tuple(listener.proxy_protocol_from),
-        crowd=CrowdLimits(
-            listener.max_connections,
-            listener.max_connections_per_address,
-            listener.max_pending_logins,
-            listener.max_pending_logins_per_address,
-        ),
-        limits=Limits(login=listener.login_timeout, answer=listener.answer_timeout),
-        reuse_port=shared,
-    )
-
-
-def _dialect(listener: Listener, venue: Venue) -> DialectFactory:
-    make = PROTOCOLS[listener.protocol].dialect
-    if isinstance(venue, amqp.Venue):
-        return lambda origin: make(venue, amqp.Acceptance(), common_name(origin.certificate_subject))
-    acceptance = fix.Acceptance(
-        versions=listener.versions,
-        tolerance=listener.sending_time_tolerance,
-        login_bytes=listener.max_login_size,
-        refusal=fix.Refusal(listener.refusal),
-    )
-    key, padding = listener.decryption_key, RsaPadding(listener.decryption_padding)
-    decrypt = Envelope.load(key, padding).open if key else None
-    return lambda _origin: make(venue, acceptance, decrypt)
-
-
-def _client_tls(tls: ListenerTls) -> TlsSpec:
-    return TlsSpec(tls.certificate, tls.private_key, tls.client_ca, tls.client_certificate, tls.minimum)
-
-
-def _upstreams(settings: Settings) -> list[UpstreamSpec]:
-    return [
-        UpstreamSpec(route.name, route.upstream, _engine_tls(route.tls) if route.tls else None, route.connect_timeout)
-        for route in settings.route
-    ]
-
-
-def _engine_tls(tls: RouteTls) -> UpstreamTlsSpec:
-    issuer = IssuerSpec(tls.issuer, tls.issuer_key) if tls.issuer and tls.issuer_key else None
-    return UpstreamTlsSpec(tls.ca, tls.certificate, tls.private_key, tls.server_name, issuer=issuer)

@@ -49,8 +49,9 @@ def _tell(found: Configuration) -> None:
         )
     for route in settings.route:
         legs = "without TLS" if route.plain else "TLS"
+        own = f", own account {route.service.user} on {route.service.vhost}" if route.service else ""
         say(
-            f"route {route.name}: target {route.target}, version {route.version}, to {', '.join(route.upstream)}, {legs}"
+            f"route {route.name}: target {route.target}, version {route.version}, to {', '.join(route.upstream)}, {legs}{own}"
         )
     say(f"store: {'SQLite' if settings.store.embedded else 'PostgreSQL'}")
     say(f"profile {settings.profile}:")

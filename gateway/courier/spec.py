@@ -1,4 +1,4 @@
-"""What the courier needs to know, as plain values. Settings are turned into these in `gateway.app`, nowhere else."""
+"""What the courier needs to know, as plain values. Settings are turned into these in `gateway.wiring`, nowhere else."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the sockets need to know, as plain values. Settings are turned into these in `gateway.app`, nowhere else."""
+"""What the sockets need to know, as plain values. Settings are turned into these in `gateway.wiring`, nowhere else."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final
 
 from gateway.core.dialect import Dialect
+from gateway.protocols.amqp.dialect import AmqpDialect
 from gateway.protocols.amqp.venue import Venue as AmqpVenue
 from gateway.protocols.fix.dialect import FixDialect
 from gateway.protocols.fix.venue import Venue as FixVenue
@@ -21,12 +21,7 @@ class Protocol:
     dialect: Callable[..., Dialect]
 
 
-def _amqp_dialect(*args: object) -> Dialect:
-    made: Dialect = import_module("gateway.protocols.amqp.dialect").AmqpDialect(*args)
-    return made
-
-
 PROTOCOLS: Final[Mapping[str, Protocol]] = {
     "fix": Protocol(FixVenue, FixDialect),
-    "amqp": Protocol(AmqpVenue, _amqp_dialect),
+    "amqp": Protocol(AmqpVenue, AmqpDialect),
 }

@@ -39,6 +39,8 @@ def certificates(settings: Settings, now: float) -> Iterator[Finding]:
         yield from _authorities(name, route.tls.ca, moment)
         if route.tls.certificate and route.tls.private_key:
             yield _pair(name, route.tls.certificate, route.tls.private_key, moment)
+        if route.tls.issuer and route.tls.issuer_key:
+            yield _pair(name, route.tls.issuer, route.tls.issuer_key, moment)
 
 
 def _pair(name: str, file: Path, key_file: Path, now: datetime) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.cli.checkup.finding import Finding, failed, ok, warning
+from gateway.settings.connections import RouteSettings
 from gateway.settings.model import Settings
 
 
@@ -16,14 +17,16 @@ def configuration_file(file: Path) -> Finding:
     if mode & 0o022:
         return failed("configuration", f"{file} may be written by others (mode {mode:04o})", f"chmod go-w {file}")
     if mode & 0o044 and _holds_secret(file):
-        mend = f"chmod 600 {file}, or keep the secret in a file of its own (store.url_file, store.master_key_file)"
+        mend = f"chmod 600 {file}, or keep the secret in a file of its own (store.url_file, store.master_key_file, route.service.password_file)"
         return failed("configuration", f"{file} holds a secret and may be read by others (mode {mode:04o})", mend)
     return ok("configuration", f"{file} (mode {mode:04o})")
 
 
 def _holds_secret(file: Path) -> bool:
-    store = tomllib.loads(file.read_text()).get("store", {})
-    return "master_key" in store or "@" in str(store.get("url", ""))
+    data = tomllib.loads(file.read_text())
+    store = data.get("store", {})
+    accounts = any("password" in route.get("service", {}) for route in data.get("route", ()))
+    return accounts or "master_key" in store or "@" in str(store.get("url", ""))
 
 
 def secret_files(settings: Settings) -> Iterator[Finding]:
@@ -50,8 +53,16 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Path]]:
         if listener.decryption_key:
             yield f"password key of listener {listener.name}", listener.decryption_key
     for route in settings.route:
-        if route.tls and route.tls.private_key:
-            yield f"key of route {route.name}", route.tls.private_key
+        yield from _of_route(route)
+
+
+def _of_route(route: RouteSettings) -> Iterator[tuple[str, Path]]:
+    if route.tls and route.tls.private_key:
+        yield f"key of route {route.name}", route.tls.private_key
+    if route.tls and route.tls.issuer_key:
+        yield f"issuer's key of route {route.name}", route.tls.issuer_key
+    if route.service and route.service.password_file:
+        yield f"password of route {route.name}", route.service.password_file
 
 
 def _private(what: str, file: Path) -> Finding:

@@ -366,3 +366,72 @@ def test_too_few_descriptors_are_a_warning_with_the_number_needed():
 
     assert (host.descriptors(greedy).state.value, host.descriptors(modest).state.value) == ("warning", "ok")
     assert str(2 * soft + host.RESERVE) in host.descriptors(greedy).mend
+
+
+def configure_amqp(service: str, *, route: str = "plain = true", upstream: str = "127.0.0.1:5672") -> None:
+    Path("gateway.toml").write_text(
+        f'{STORE}[admin]\naddress = "off"\n[[listener]]\nname = "m7"\naddress = "127.0.0.1:0"\nprotocol = "amqp"\nvenue = "m7"\n'
+        f'plain = true\n[[route]]\nname = "broker"\nupstream = ["{upstream}"]\n{route}\nservice = {{{service}}}\n'
+    )
+    Path("gateway.toml").chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ('user = "guest", password = "guest"', "account guest on / is no impersonator"),
+        ('user = "guest", password = "canary"', "account guest on / is refused"),
+        ('user = "guest", password = "guest", vhost = "nowhere"', "account guest on nowhere may not connect"),
+    ],
+)
+def test_a_brokers_account_is_tried(gateway, trader, service, words):
+    configure_amqp(service)
+
+    done = gateway("doctor", "--json")
+
+    assert ("failed", words) in found(done, "route broker")
+    assert "canary" not in done.out + done.err
+
+
+def test_a_broker_that_is_not_there_is_said(gateway, trader, dead):
+    configure_amqp('user = "guest", password = "guest"', upstream=dead)
+
+    assert states(gateway("doctor", "--json"), "route broker").count("failed") == 2
+
+
+def test_a_password_of_an_account_in_a_file_that_others_read_fails(gateway, trader, dead):
+    Path("password").write_text("secret")
+    Path("password").chmod(0o644)
+    configure_amqp('user = "guest", password_file = "password"', upstream=dead)
+
+    done = gateway("doctor", "--json")
+
+    assert [text for state, text in found(done, "permissions") if state == "failed"] == [
+        "password of route broker password is open to everybody (mode 0644)"
+    ]
+
+
+def test_a_password_of_an_account_in_a_configuration_that_others_read_fails(gateway, trader, dead):
+    configure_amqp('user = "guest", password = "guest"', upstream=dead)
+    Path("gateway.toml").chmod(0o644)
+
+    assert "failed" in states(gateway("doctor", "--json"), "configuration")
+
+
+@pytest.mark.req("M7-13")
+def test_an_issuer_is_looked_at_as_every_certificate(gateway, trader, dead):
+    ca, _ = issue("ca")
+    issuer, key = issue("issuer", days=-1)
+    Path(key).chmod(0o644)
+    configure_amqp(
+        'user = "guest", password = "guest"',
+        route=f'tls = {{ca = "{ca}", issuer = "{issuer}", issuer_key = "{key}"}}',
+        upstream=dead,
+    )
+
+    done = gateway("doctor", "--json")
+
+    assert any("issuer.pem expired" in text for _, text in found(done, "route broker"))
+    assert any(
+        "issuer's key of route broker" in text for state, text in found(done, "permissions") if state == "failed"
+    )
