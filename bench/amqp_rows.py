@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from bench import machine
-from bench.broker import EXCHANGE_ACCOUNT, Broker
+from bench.broker import Broker
+from bench.names import EXCHANGE_ACCOUNT
 from bench.peers import Peer
 from bench.rows import Numbers, Row, alternate, parsed
 

@@ -21,10 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.names import LOGIN_KEY, LOGINS, ORDER_KEY, ORDERS, VHOST, exchange_of
+from bench.names import EXCHANGE_ACCOUNT, GATEWAY_ACCOUNT, LOGIN_KEY, LOGINS, ORDER_KEY, ORDERS, VHOST, exchange_of
 from bench.peers import Login
 
-EXCHANGE_ACCOUNT = ("bench-exchange", "Bench-pass-w0rd")
 START_SECONDS = 60
 SHUT_SECONDS = 20
 
@@ -161,10 +160,12 @@ def _greets(port: int) -> bool:
 def definitions(logins: Sequence[Login]) -> dict[str, object]:
     """RabbitMQ's definitions file: a vhost, an exchange for each user, one queue of logins and one of orders behind them all."""
     users = [
-        _user(*EXCHANGE_ACCOUNT, tags="administrator impersonator"),
+        _user(*EXCHANGE_ACCOUNT),
+        _user(*GATEWAY_ACCOUNT, tags="impersonator"),
         *(_user(who.user, who.password) for who in logins),
     ]
-    rights = [_rights(EXCHANGE_ACCOUNT[0], ".*", ".*", ".*"), *(_client_rights(who.user) for who in logins)]
+    ours = (EXCHANGE_ACCOUNT, GATEWAY_ACCOUNT)
+    rights = [*(_rights(name, ".*", ".*", ".*") for name, _ in ours), *(_client_rights(who.user) for who in logins)]
     exchanges = [exchange_of(who.user) for who in logins]
     return {
         "users": users,

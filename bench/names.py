@@ -5,6 +5,8 @@ VHOST = "app"
 LOGIN_KEY = "m7.request.inquiry"
 ORDER_KEY = "m7.request.management"
 CONTENT_TYPE = "x-m7/request; version=6.0"
+EXCHANGE_ACCOUNT = ("bench-exchange", "Bench-pass-w0rd")  # who answers logins
+GATEWAY_ACCOUNT = ("bench-gateway", "Bench-pass-w0rd")  # who speaks for the users
 LOGINS, ORDERS = "bench.logins", "bench.orders"  # the bench's own: the queues behind every user's exchange
 
 

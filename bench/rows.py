@@ -127,16 +127,29 @@ def flood(generator: Generator, peers: Sequence[Peer], rounds: int, seconds: flo
     return alternate(Row(title), peers, rounds, measure)
 
 
-def logins(generator: Generator, peers: Sequence[Peer], rounds: int, seconds: float, threads: int) -> Row:
-    """(d): connect, Logon, answer, Logout, answer, close; `threads` at a time, each with users of its own."""
+def logins(  # noqa: PLR0913, PLR0917  a row is its parameters
+    generator: Generator,
+    peers: Sequence[Peer],
+    rounds: int,
+    seconds: float,
+    threads: int,
+    hashes_alone: Callable[[], float],
+) -> Row:
+    """(d): connect, Logon, answer, Logout, answer, close; `threads` at a time, each with users of its own.
+
+    Beside a peer that hashes, `alone_per_s` is how many hashes that core can do alone at that moment.
+    """
     row = Row("d: logins a second")
 
     def measure(peer: Peer) -> Numbers:
+        before = machine.cpu_seconds(peer.pid) if peer.pid else 0.0
         numbers = generator.run("logins", peer, seconds=seconds, threads=threads)
+        used = machine.cpu_seconds(peer.pid) - before if peer.pid else 0.0
+        numbers |= {"cpu": used / numbers["seconds"], "cpu_ms": used / numbers["logins"] * 1e3}
         why = numbers.pop("why", "")
         if numbers["refused"]:
             row.failures.append(f"{peer.name} refused {numbers['refused']:.0f} of the logins: {why}")
-        return numbers
+        return numbers | ({"alone_per_s": hashes_alone()} if peer.hashes else {})
 
     return alternate(row, peers, rounds, measure)
 
