@@ -154,7 +154,7 @@ class AioLine:
 
 
 def _message(outgoing: Outgoing) -> aio_pika.Message:
-    headers: HeadersType = dict(outgoing.headers)
+    headers: HeadersType = {name: list(values) for name, values in outgoing.headers.items()}
     return aio_pika.Message(
         outgoing.body,
         content_type=REQUEST_TYPE,

@@ -78,7 +78,7 @@ class Outgoing:
     user_id: str = ""
     reply_to: str = ""
     encoding: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class Trader:
             correlation_id=correlation_id,
             user_id=command.text("user_id", self._access.user),
             reply_to=command.text("reply_to", self._access.reply_to),
-            headers={"CC": command.text("cc")} if command.text("cc") else {},
+            headers={"CC": [command.text("cc")]} if command.text("cc") else {},
         )
         self._line.publish([outgoing])
         return {"correlation_id": correlation_id}
