@@ -119,7 +119,9 @@ burnt_steps = Table(
     Column("wall", Double, nullable=False),
     Index("ix_burnt_steps_session", "session"),
 )
-"""`slot` is "" for a step that may be burnt once, else the session that used it (M7-9): the primary key is the guard."""
+"""`slot` is "" for a step that may be burnt once, else the session that used it and the
+user's revision then (M7-9): the primary key is the guard.
+"""
 
 failures = Table(
     "failures",

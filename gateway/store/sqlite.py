@@ -7,7 +7,9 @@ Several processes may share the file; SQLite's own lock orders them.
 """
 
 import asyncio
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -23,6 +25,8 @@ BATCH = 64
 """Transactions in one commit: enough to hide the fsync, few enough that none waits long."""
 _PATIENCE = 0.8
 """Of the bound, what another process's lock may take: the answer "locked" must come before "no answer"."""
+_AGAIN = 0.01
+"""Seconds until WAL is asked for again."""
 QUEUE = 20_000
 """Calls waiting at most: beyond it the answer is "unavailable" at once."""
 
@@ -213,7 +217,8 @@ def _engine(url: sa.URL, timeout: float, begin: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _connect(driver: Any, _record: object) -> None:
         driver.isolation_level = None  # we begin ourselves: the driver's own BEGIN comes too late to guard a read
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"query_only={query_only:d}"):
+        _use_wal(driver, timeout * _PATIENCE)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"query_only={query_only:d}"):
             driver.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -221,3 +226,17 @@ def _engine(url: sa.URL, timeout: float, begin: str) -> sa.Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _use_wal(driver: Any, patience: float) -> None:
+    """Switch to WAL. SQLite's own patience does not hold for this: two processes that start at once on a new file meet."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
