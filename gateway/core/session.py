@@ -5,19 +5,17 @@
 
 Where the protocol lets a connection outlive a refusal or a logout, AwaitingLogin comes again.
 
-`TRANSITIONS` is the whole table; the diagram in docs/ is drawn from it. Nothing outside this file changes a state.
+`TRANSITIONS` is the whole table; the diagram in docs/ is drawn from it. Nothing but this file and `ending.py` changes a state.
 The machine drives the dialect, so a whole conversation can be played without a socket.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.core.dialect import (
     Answered,
     Declined,
-    Dialect,
-    Farewell,
     Found,
     LoggedOut,
     Mail,
@@ -28,10 +26,9 @@ from gateway.core.dialect import (
     Side,
     Violation,
 )
+from gateway.core.ending import Ending, Limits, in_state
 from gateway.core.events import (
     Action,
-    Close,
-    Commit,
     Committed,
     Connected,
     Dial,
@@ -51,39 +48,22 @@ from gateway.core.events import (
     Unpipe,
     Verify,
 )
-from gateway.core.login import Admitted, Attempt, Login, Memory, Moment, Note, Origin, Refused
-from gateway.core.reason import Disclosure, Reason, public_text
+from gateway.core.login import Admitted, Attempt, Login, Moment, Refused
+from gateway.core.reason import Reason, public_text
 from gateway.core.route import Route, find_route
 from gateway.core.states import Admitting, AwaitingLogin, Checking, Closed, Opening, Parting, Passing, Refusing, State
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds. `login`: from connection to complete login (slow-loris); `answer`: dial and engine's answer together;
-    `parting`: how long the venue may take to hear that a session is over before the courier is asked to tell it.
-    """
-
-    login: float = 10.0
-    answer: float = 10.0
-    parting: float = 2.0
+__all__ = ["OUTPUTS", "TRANSITIONS", "Limits", "Session"]
 
 
-class Session:
+class Session(Ending):
     """One client connection from its first byte to its last.
 
     Invariants: no byte of the client goes upstream before a verdict that admits (BY-2) except what the dialect's
-    allow-list passes; a verdict is asked for once per login; every grant ends in one End; after Close nothing is
-    returned but the End, and that of a grant that came too late.
+    allow-list passes; a verdict is asked for once per login, and taken for that login alone.
     """
 
-    __slots__ = ("_dialect", "_limits", "_origin", "_routes", "state")
-
-    def __init__(self, dialect: Dialect, routes: Sequence[Route], origin: Origin, limits: Limits, now: Moment) -> None:
-        self._dialect = dialect
-        self._routes = routes
-        self._origin = origin
-        self._limits = limits
-        self.state: State = Opening(now.mono + limits.login)
+    __slots__ = ()
 
     def handle(self, event: Event, now: Moment) -> list[Action]:
         """Take one event and return what to do, in order. An event the table does not know in this state changes nothing."""
@@ -93,14 +73,14 @@ class Session:
     # ── opening and reading ──
 
     def _connected(self, _event: Connected, _now: Moment) -> list[Action]:
-        opening = _in(self.state, Opening)
+        opening = in_state(self.state, Opening)
         if self._dialect.dials_on_accept:
             return [Dial(self._routes[0])] if self._routes else self._close(Reason.NO_ROUTE)
         self.state = AwaitingLogin(opening.deadline)
         return []
 
     def _opened(self, _event: Dialled, _now: Moment) -> list[Action]:
-        self.state = AwaitingLogin(_in(self.state, Opening).deadline)
+        self.state = AwaitingLogin(in_state(self.state, Opening).deadline)
         return []
 
     def _read(self, event: Received, now: Moment) -> list[Action]:
@@ -158,7 +138,7 @@ class Session:
     # ── the verdict ──
 
     def _judged(self, event: Judged, now: Moment) -> list[Action]:
-        checking = _in(self.state, Checking)
+        checking = in_state(self.state, Checking)
         if event.attempt != checking.attempt:  # the late verdict on a renewal must not admit the login behind it
             return self._late_verdict(event, now)
         match event.verdict:
@@ -169,12 +149,12 @@ class Session:
                 return self._forward(Dialled(), now) if self._dialect.dials_on_accept else [Dial(checking.route)]
 
     def _forward(self, _event: Dialled, now: Moment) -> list[Action]:
-        admitting = _in(self.state, Admitting)
+        admitting = in_state(self.state, Admitting)
         self.state = replace(admitting, forwarded=True)
         return self._outputs(self._dialect.admitted(admitting.grant), now)
 
     def _answered(self, answer: Answered, now: Moment) -> list[Action]:
-        admitting = _in(self.state, Admitting)
+        admitting = in_state(self.state, Admitting)
         grant = admitting.grant
         if answer.accepted:
             self.state = Passing(grant, now.mono + grant.idle, now.mono + grant.lifetime)
@@ -190,7 +170,7 @@ class Session:
         return self._not_taken(Reason.UPSTREAM_UNREACHABLE, now)
 
     def _unanswered(self, event: Ticked | Lost | Ordered, now: Moment) -> list[Action]:
-        admitting = _in(self.state, Admitting)
+        admitting = in_state(self.state, Admitting)
         match event:
             case Ticked():
                 late = now.mono >= admitting.deadline
@@ -203,7 +183,7 @@ class Session:
                 return self._not_taken(Reason.CLIENT_LEFT, now)
 
     def _not_taken(self, reason: Reason, now: Moment) -> list[Action]:
-        admitting = _in(self.state, Admitting)
+        admitting = in_state(self.state, Admitting)
         grant = admitting.grant
         if admitting.forwarded:
             # The engine has read the login and may have answered: in FIX its numbers are its own, so no word of ours.
@@ -216,7 +196,7 @@ class Session:
     # ── passing ──
 
     def _tick(self, event: Ticked, now: Moment) -> list[Action]:
-        passing = _in(self.state, Passing)
+        passing = in_state(self.state, Passing)
         if event.business:
             passing = self.state = replace(passing, idle_at=now.mono + passing.grant.idle)
         if now.mono >= passing.ends_at:
@@ -226,7 +206,7 @@ class Session:
         return []
 
     def _renewal(self, output: Renewal, now: Moment) -> list[Action]:
-        passing = _in(self.state, Passing)
+        passing = in_state(self.state, Passing)
         route = self._route(output.login)
         if passing.renewal or route is None:
             return self._violated(Reason.NO_ROUTE if route is None else Reason.GARBLED, now)
@@ -235,7 +215,7 @@ class Session:
         return [Verify(attempt)]
 
     def _rejudged(self, event: Judged, now: Moment) -> list[Action]:
-        passing = _in(self.state, Passing)
+        passing = in_state(self.state, Passing)
         if event.attempt != passing.renewal:
             return self._late_verdict(event, now)
         self.state = replace(passing, renewal=None)
@@ -249,7 +229,7 @@ class Session:
                 return self._dismiss(Ordered(reason), now)
 
     def _dismiss(self, event: Ordered, now: Moment) -> list[Action]:
-        grant = _in(self.state, Passing).grant
+        grant = in_state(self.state, Passing).grant
         farewell = self._dialect.dismissed(event.reason, public_text(event.reason), now)
         return self._say(farewell, grant.memory, End(event.reason, grant, judged=True), now)
 
@@ -257,125 +237,10 @@ class Session:
         return self._close(event.reason)
 
     def _logged_out(self, output: LoggedOut, now: Moment) -> list[Action]:
-        ended = End(Reason.LOGOUT, _in(self.state, Passing).grant, judged=True)
+        ended = End(Reason.LOGOUT, in_state(self.state, Passing).grant, judged=True)
         if not output.stays:
             return self._part(ended, now)
         return [Unpipe(), self._ended(ended), *self._await(now)]
-
-    # ── saying no ──
-
-    def _refuse(self, refused: Refused, ended: End, now: Moment) -> list[Action]:
-        if refused.memory is None or refused.reason.disclosure is Disclosure.SILENT:
-            return self._finish(ended)
-        return self._say(self._dialect.refused(refused), refused.memory, ended, now)
-
-    def _say(self, farewell: Farewell, memory: Memory, ended: End, now: Moment) -> list[Action]:
-        if farewell == Farewell():
-            return self._part(ended, now)
-        unpiped = self._unpiped()
-        self.state = Refusing(farewell, ended)
-        if farewell.value is None:
-            return unpiped + self._committed(Committed(stored=True), now)
-        return [*unpiped, Commit(Note(memory.key, memory.version, farewell.value))]
-
-    def _committed(self, event: Committed, now: Moment) -> list[Action]:
-        refusing = _in(self.state, Refusing)
-        farewell = refusing.farewell
-        say: list[Action] = []
-        if event.stored and farewell.message is not None:
-            say.append(Send(Side.CLIENT, farewell.message))
-        say += [Post(self._routes[0].name, data) for data in farewell.mail]
-        if farewell.stays and not refusing.ended.grant:
-            return say + self._await(now)
-        return say + self._part(refusing.ended, now)
-
-    # ── the end ──
-
-    def _dropped(self, event: Lost, now: Moment) -> list[Action]:
-        grant = _in(self.state, Passing).grant
-        reason = Reason.CLIENT_LOST if event.side is Side.CLIENT else Reason.UPSTREAM_LOST
-        if self._dialect.epilogue().orderly:
-            reason = Reason.LOGOUT
-        return self._part(End(reason, grant, judged=True), now)
-
-    def _part(self, ended: End, now: Moment) -> list[Action]:
-        """Tell the venue on its own line that a grant is over, where the protocol needs it, and wait for its word."""
-        told = self._dialect.parting(ended.reason, now) if ended.grant else []
-        if not told:
-            return self._finish(ended)
-        unpiped = self._unpiped()
-        self.state = Parting(ended, now.mono + self._limits.parting)
-        return unpiped + self._outputs(told, now)
-
-    def _unpiped(self) -> list[Action]:
-        """No chunk takes the short cut once the session no longer passes."""
-        return [Unpipe()] if isinstance(self.state, Passing) else []
-
-    def _parted(self, output: Parted, _now: Moment) -> list[Action]:
-        return self._finish(replace(_in(self.state, Parting).ended, owed=not output.accepted))
-
-    def _overdue(self, event: Ticked | Lost, now: Moment) -> list[Action]:
-        match event:
-            case Ticked():
-                late = now.mono >= _in(self.state, Parting).deadline
-                return self._parted(Parted(accepted=False), now) if late else []
-            case Lost(Side.UPSTREAM):
-                return self._parted(Parted(accepted=False), now)
-            case Lost():
-                return []
-
-    def _left(self, event: Lost, now: Moment) -> list[Action]:
-        judged = isinstance(self.state, Checking)
-        if event.side is Side.CLIENT:
-            return self._finish(End(Reason.CLIENT_LEFT, judged=judged))
-        told = self._dialect.parting(Reason.UPSTREAM_CLOSED, now)
-        said: list[Action] = [Send(one.to, one.data) for one in told if isinstance(one, Pass)]
-        return said + self._finish(End(Reason.UPSTREAM_CLOSED, judged=judged))
-
-    def _violated(self, reason: Reason, now: Moment) -> list[Action]:
-        match self.state:
-            case Admitting(grant, forwarded=True) | Passing(grant):
-                return self._part(End(reason, grant, judged=True), now)
-            case Parting():
-                return self._parted(Parted(accepted=False), now)
-        return self._close(reason)
-
-    def _close(self, reason: Reason) -> list[Action]:
-        """Close where no grant was used: nothing of it was forwarded, or there is none."""
-        match self.state:
-            case Admitting(grant):
-                return self._over(_unused(reason, grant))
-        return self._over(End(reason))
-
-    def _late_verdict(self, event: Judged, _now: Moment) -> list[Action]:
-        match event.verdict:
-            case Admitted() as grant if not event.attempt.renews:  # somebody left meanwhile: free the place again
-                gone = self.state == Closed(Reason.UPSTREAM_CLOSED)
-                return [_unused(Reason.UPSTREAM_UNREACHABLE if gone else Reason.CLIENT_LEFT, grant)]
-        return []
-
-    def _finish(self, ended: End) -> list[Action]:
-        return self._over(self._ended(ended))
-
-    def _ended(self, ended: End) -> End:
-        return replace(ended, value=self._dialect.epilogue().value) if ended.grant else ended
-
-    def _over(self, ended: End) -> list[Action]:
-        self.state = Closed(ended.reason)
-        return [Close(), ended]
-
-
-def _unused(reason: Reason, grant: Admitted) -> End:
-    """A grant of which nothing was forwarded: the stream is as it was."""
-    return End(reason, grant, None if grant.memory.open else grant.memory.value, judged=True)
-
-
-_S = TypeVar("_S", bound=State)
-
-
-def _in(state: State, kind: type[_S]) -> _S:
-    assert isinstance(state, kind)
-    return state
 
 
 # ── the tables ──────────────────────────────────────────────────────────────────────────────────────────────────────
