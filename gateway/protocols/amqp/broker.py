@@ -14,6 +14,10 @@ from gateway.protocols.amqp.requests import read_answer
 from gateway.protocols.amqp.venue import AnswerBy
 
 _MULTIPLE = 1
+_CLOSE = Method.CHANNEL_CLOSE.to_bytes(4, "big")
+"""An excuse that is a Channel.Close waits for the client's CloseOk; else it is the CloseOk for which the client waits."""
+_PUBLISH = Method.BASIC_PUBLISH.to_bytes(4, "big")
+"""What a Channel.Close ends with where it was a publish that the broker did not take."""
 _ACKS = (Method.BASIC_ACK, Method.BASIC_NACK)
 
 
@@ -66,9 +70,8 @@ class Broker:
         line.pass_down(channel.pending)  # a method is never inside a content
         channel.pending = b""
         channel.answer = None
-        if name == Method.CHANNEL_CLOSE_OK and channel.shut is Shut.REFUSED:
-            line.pass_down(channel.excuse)
-            channel.shut = Shut.TOLD if _tells(channel) else Shut.LEAVING
+        if name == Method.CHANNEL_CLOSE_OK and channel.excuse:
+            self._excused(channel)
             return
         raw = one.raw
         if name in _ACKS and channel.confirms:
@@ -79,6 +82,13 @@ class Broker:
         line.contents.passed(one)
         line.pass_down(raw)
         self._noted(channel, name, cursor, payload)
+
+    def _excused(self, channel: Channel) -> None:
+        """The broker closed a channel for the gateway: the client hears why, unless the broker had closed it by itself."""
+        excuse, channel.excuse = channel.excuse, b""
+        if channel.shut is Shut.REFUSED:
+            self._line.pass_down(excuse)
+            channel.shut = Shut.TOLD if excuse[7:11] == _CLOSE else Shut.LEAVING
 
     def _noted(self, channel: Channel, name: int, cursor: Cursor, payload: bytes) -> None:
         line = self._line
@@ -93,7 +103,7 @@ class Broker:
             self._declared(channel, cursor.text())
         elif name in (Method.CHANNEL_CLOSE, Method.CHANNEL_CLOSE_OK):
             channel.shut = Shut.LEAVING
-            if name == Method.CHANNEL_CLOSE:
+            if payload[-4:] == _PUBLISH:
                 self._lost_with(channel)
 
     def _declared(self, channel: Channel, queue: str) -> None:
@@ -138,7 +148,7 @@ class Broker:
             self._answered(accepted=True)
 
     def _lost_with(self, channel: Channel) -> None:
-        """The broker returned the login, or closed the channel on which it was published: it did not take it."""
+        """The broker returned the login, or closed the channel because of it: it did not take it."""
         line = self._line
         if line.phase is Phase.ADMITTING and line.request and line.request.channel == channel.number:
             self._answered(accepted=False)
@@ -150,8 +160,3 @@ class Broker:
         if line.request:
             line.request = line.request.answered()
         line.out.last = Answered(accepted, stays=not accepted)
-
-
-def _tells(channel: Channel) -> bool:
-    """Say whether the excuse is a Channel.Close, which the client answers; else it is the CloseOk that the client waits for."""
-    return channel.excuse[7:11] == Method.CHANNEL_CLOSE.to_bytes(4, "big")

@@ -30,7 +30,7 @@ class Channel:
 
     `queue` is the last one declared, which "" in a method stands for: "" while the server has not named it yet, None: none.
     `declares` and `consumes` are the questions that the broker has not answered, in order: whether it names the queue, and
-    which queue is consumed.
+    which queue is consumed. `excuse` is what the client hears when the broker has closed a channel for the gateway.
     """
 
     __slots__ = ("answer", "collecting", "confirms", "consumers", "consumes", "declares", "excuse", "number", "pending",
@@ -55,7 +55,7 @@ class Channel:
     def attends(self) -> bool:
         """Say whether the broker's frames on this channel need the exact look."""
         renumbers = self.confirms is not None and self.confirms.renumbers
-        return bool(self.pending or self.declares or self.consumes or renumbers or self.shut is Shut.REFUSED)
+        return bool(self.pending or self.declares or self.consumes or renumbers or self.excuse)
 
     def consumer_of(self, queue: str) -> bytes | None:
         """Return the tag of a consumer of `queue`, if there is one."""

@@ -1,7 +1,8 @@
 """The allow-list: which methods of a client may go upstream. Everything that is not named here is refused.
 
-Before a login only what prepares one; while a session passes more, but never a side door: an exchange declared or bound, a
-queue whose arguments make the broker publish by itself (dead letters), another user's queue. Publishes are not judged here.
+Before a login and while a session passes: what prepares a login and reads the user's own queues, never a side door, as an exchange
+declared or bound, a queue whose arguments make the broker publish by itself (dead letters), another user's queue, a
+transaction. Publishes are not judged here.
 """
 
 from collections.abc import Callable, Mapping
@@ -93,7 +94,7 @@ def _queue_declare(cursor: Cursor, channel: Channel, owner: Owner) -> Verdict:
     if len(channel.declares or ()) >= MOST_REMEMBERED:
         return TOO_MANY
     if bits & _PASSIVE:
-        if not (owner.passing or _is_own(queue, channel, owner)):
+        if not _is_own(queue, channel, owner):
             return _refused("a queue of another user", owner)
     elif not (owner.owns(queue) if queue else bits & _EXCLUSIVE):
         return _refused("a queue of another user", owner)
@@ -129,7 +130,7 @@ def _own_queue(cursor: Cursor, channel: Channel, owner: Owner) -> Verdict:
 def _get(cursor: Cursor, channel: Channel, owner: Owner) -> Verdict:
     cursor.number(2)
     queue = cursor.text()
-    if owner.passing or queue == DIRECT_REPLY or _is_own(queue, channel, owner):
+    if queue == DIRECT_REPLY or _is_own(queue, channel, owner):
         return None
     return _refused("a queue of another user", owner)
 
@@ -137,7 +138,7 @@ def _get(cursor: Cursor, channel: Channel, owner: Owner) -> Verdict:
 def _consume(cursor: Cursor, channel: Channel, owner: Owner) -> Verdict:
     cursor.number(2)
     queue, tag, bits = cursor.text(), cursor.short(), cursor.number(1)
-    if not (owner.passing or queue == DIRECT_REPLY or _is_own(queue, channel, owner)):
+    if not (queue == DIRECT_REPLY or _is_own(queue, channel, owner)):
         return _refused("a queue of another user", owner)
     if len(channel.consumes or ()) >= MOST_REMEMBERED:
         return TOO_MANY

@@ -19,8 +19,7 @@ _unpack = HEAD.unpack_from
 _END: Final = 0xCE
 _PUBLISH: Final = Method.BASIC_PUBLISH.to_bytes(4, "big")
 _FREE: Final = frozenset(
-    one.to_bytes(4, "big")
-    for one in (Method.BASIC_ACK, Method.BASIC_NACK, Method.BASIC_REJECT, Method.BASIC_GET, Method.BASIC_QOS)
+    one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK, Method.BASIC_REJECT, Method.BASIC_QOS)
 )
 _FLAGS: Final = 19
 """Where a header frame has its property flags; 0x20 of the first byte says headers, which may copy a message to further keys."""
