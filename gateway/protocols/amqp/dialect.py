@@ -6,7 +6,7 @@ client leaves it upwards (BY-2). What passes is never decoded and encoded: whole
 
 from collections.abc import Callable
 
-from gateway.core.dialect import Answered, Epilogue, Farewell, Output, Pass, Side, Violation
+from gateway.core.dialect import Answered, Epilogue, Farewell, Output, Pass, Side, Violation, Watch
 from gateway.core.login import Admitted, Moment, Refused
 from gateway.core.reason import Reason
 from gateway.protocols.amqp.answers import logout_report
@@ -21,7 +21,7 @@ from gateway.protocols.amqp.methods import Code, Method, close_connection, metho
 from gateway.protocols.amqp.parting import Parting
 from gateway.protocols.amqp.replies import answer, delivery, report
 from gateway.protocols.amqp.venue import Acceptance, Venue
-from gateway.protocols.amqp.watch import BrokerWatch, ClientWatch, Watch
+from gateway.protocols.amqp.watch import BrokerWatch, ClientWatch
 
 _JUDGED = (Phase.CHECKING, Phase.ADMITTING)
 
