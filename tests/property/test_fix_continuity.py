@@ -41,6 +41,7 @@ class Continuity(RuleBasedStateMachine):
         self.exchange = Exchange("EXCH", "CLIENT")
         self.resets = resets and not expects
         self.night = False
+        self.outdated = self.answered = False
 
     # ── the world ──
 
@@ -55,6 +56,7 @@ class Continuity(RuleBasedStateMachine):
                 case Pass(Side.UPSTREAM, data):
                     self.to_exchange += split(data)
                 case Answered(True):
+                    self.answered = True
                     self.run(self.dialect.released(self.now()))
                 case Violation() | Answered():
                     raise AssertionError(output)
@@ -98,6 +100,7 @@ class Continuity(RuleBasedStateMachine):
         value = self.dialect.epilogue().value
         if value is not None:
             self.memory = Memory("k", self.memory.version + 1, value)
+            self.outdated &= not self.answered
         self.cut_off()
 
     def connect(self):
@@ -111,12 +114,16 @@ class Continuity(RuleBasedStateMachine):
     def log_on(self):
         self.mono += 100
         self.dialect = self.connect()
-        self.night = False
+        self.night = self.answered = False
         memory, self.memory = self.memory, Memory("k", self.memory.version + 1, self.memory.value, open=True)
         self.run(self.dialect.admitted(Admitted("s", "alice", 1800, 86400, memory)))
 
     def restarts_recorded(self):
         return bool(self.memory.value) and json.loads(self.memory.value)["again"] > 0
+
+    def holes_of_yesterday(self):
+        """The record has holes that a restart of the numbers has made void."""
+        return self.outdated and bool(self.memory.value) and bool(json.loads(self.memory.value)["holes"])
 
     # ── what may happen ──
 
@@ -182,9 +189,10 @@ class Continuity(RuleBasedStateMachine):
             self.step()
         self.end()
 
-    # A crash after refusals and an overnight restart is the documented limit (ADR 0002): which numbers hold was known only
-    # to the process that died.
-    @precondition(lambda self: self.dialect is not None and not self.restarts_recorded())
+    # A crash after Logouts of ours and an overnight restart is the documented limit (ADR 0002): which numbers hold was
+    # known only to the process that died.
+    @precondition(lambda self: self.dialect is not None)
+    @precondition(lambda self: not (self.restarts_recorded() or self.holes_of_yesterday()))
     @rule()
     def gateway_crashes(self):
         self.cut_off()
@@ -225,7 +233,7 @@ class Continuity(RuleBasedStateMachine):
     @precondition(lambda self: self.dialect is None and not self.resets)
     @rule()
     def overnight(self):
-        self.night = True
+        self.night = self.outdated = True
         self.client.restart()
         self.exchange.restart()
 
