@@ -52,16 +52,18 @@ class Ending(ABC):
     # ── saying no ──
 
     def _refuse(self, refused: Refused, ended: End, now: Moment) -> list[Action]:
-        if refused.memory is None or refused.reason.disclosure is Disclosure.SILENT:
+        if refused.reason.disclosure is Disclosure.SILENT:
             return self._finish(ended)
         return self._say(self._dialect.refused(refused), refused.memory, ended, now)
 
-    def _say(self, farewell: Farewell, memory: Memory, ended: End, now: Moment) -> list[Action]:
-        if farewell == Farewell():
+    def _say(self, farewell: Farewell, memory: Memory | None, ended: End, now: Moment) -> list[Action]:
+        """Say no. What needs to be remembered first is not said where there is no memory: the stream is nobody's we know."""
+        unknown = memory is None and farewell.value is not None
+        if unknown or farewell == Farewell():
             return self._part(ended, now)
         unpiped = self._unpiped()
         self.state = Refusing(farewell, ended)
-        if farewell.value is None:
+        if memory is None or farewell.value is None:
             return unpiped + self._committed(Committed(stored=True), now)
         return [*unpiped, Commit(Note(memory.key, memory.version, farewell.value))]
 
