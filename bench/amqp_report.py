@@ -40,7 +40,7 @@ def table(rows: Mapping[str, Row]) -> Table:
         made.add_column(heading, justify="right")
     for key, row in rows.items():
         for metric in metrics(key):
-            name = row.title + (f", {metric} µs" if metric in TIMES else "")
+            name = row.title + (f", {metric}" if metric in TIMES else "")
             values = [shown(row.median(peer, metric), ",.0f") for peer in peers]
             shares = [shown(share(row, base, metric), ".2f") for base in ("direct", "haproxy")]
             made.add_row(name, *values, *shares, *(shown(row.median(peer, "cpu_us"), ".1f") for peer in proxies))

@@ -38,10 +38,10 @@ class Load:
 
 
 LOADS = {
-    "publish": Load("f", "publish without confirms", "publish", (("count", 50_000),)),
-    "confirm": Load("g", "publish with confirms, pika, one by one", "pika"),
-    "confirms": Load("g", "publish with confirms, aio-pika, 500 in flight", "aio-pika"),
-    "consume": Load("h", "consume, prefetch 500", "consume", (("count", 50_000),)),
+    "publish": Load("f", "publish", "publish", (("count", 50_000),)),
+    "confirm": Load("g", "publish confirmed, pika", "pika"),
+    "confirms": Load("g", "publish confirmed, aio-pika", "aio-pika"),
+    "consume": Load("h", "consume", "consume", (("count", 50_000),)),
     "rpc": Load("i", "request and reply", "rpc", echoed=True),
 }
 
@@ -132,7 +132,7 @@ def traffic(  # noqa: PLR0913, PLR0917  a row is its parameters
         return numbers | {"cpu": used / numbers["seconds"], "cpu_us": used / numbers["messages"] * 1e6}
 
     tls = ", TLS" if peers and peers[0].tls else ""
-    row = Row(f"{load.letter}: {load.title}, {conns} connection{'s' if conns > 1 else ''}{tls}")
+    row = Row(f"{load.letter}: {load.title}, {conns} conn.{tls}")
     if not load.echoed:
         return alternate(row, peers, rounds, measure)
     with generator.echo():

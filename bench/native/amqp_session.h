@@ -182,7 +182,7 @@ static void fill(struct amqp *owner, const char *queue, long messages) {
 
 static void prepare(struct worker *w, long messages) {
     struct frame f;
-    snprintf(w->filled, sizeof w->filled, "%s.filled", w->queue);
+    snprintf(w->filled, sizeof w->filled, "%s-filled", w->queue);
     if (!CALL(&w->a, &f, DECLARE_OK, DECLARE, "2s1t", 0, w->filled, DECLARE_EXCLUSIVE)) fail(w->a.why);
     fill(&w->a, w->filled, messages);
 }
