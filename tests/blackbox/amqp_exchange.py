@@ -89,6 +89,10 @@ class Exchange:
         await self.until(lambda: len(self.of("LogoutReq", user)) >= times)
         return self.of("LogoutReq", user)
 
+    async def declare(self, queue: str) -> None:
+        """Declare a queue that outlives its reader, as the exchange does for broadcasts."""
+        await self._channel.declare_queue(queue)
+
     async def broadcast(self, user: str, body: bytes) -> None:
         """Send something to a user's broadcast queue."""
         await self._send(m7.broadcasts_of(user), body, "")

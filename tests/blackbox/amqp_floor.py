@@ -32,6 +32,7 @@ profile = "{profile}"
 {top}
 [store]
 url = "{store}"
+{store_more}
 [admin]
 address = "{admin}"
 [argon2]
@@ -93,18 +94,23 @@ class FixDoor:
 
 
 class Market:
-    """Everything around a gateway that speaks AMQP. `exchange` is open from the start; gateways are started by name."""
+    """Everything around a gateway that speaks AMQP. `exchange` is open from the start; gateways are started by name.
 
-    def __init__(self, floor: Floor, people: People, vhost: Vhost) -> None:
+    `own_exchange` False: the test brings an exchange of its own, as two of them would share the requests.
+    """
+
+    def __init__(self, floor: Floor, people: People, vhost: Vhost, *, own_exchange: bool = True) -> None:
         self.floor = floor
         self.people = people
         self.vhost = vhost
         self.exchange = Exchange(vhost)
         self._stack = AsyncExitStack()
         self._last: GatewayProcess | None = None
+        self._own_exchange = own_exchange
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self.exchange)
+        if self._own_exchange:
+            await self._stack.enter_async_context(self.exchange)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,6 +128,7 @@ class Market:
         venue: str = "m7",
         profile: str = "default",
         store: str = SQLITE,
+        store_more: str = "",
         top: str = "",
         more: str = "",
     ) -> str:
@@ -137,6 +144,7 @@ class Market:
             "venue": venue,
             "profile": profile,
             "store": store,
+            "store_more": store_more,
             "service": service,
             "top": top,
             "more": more,

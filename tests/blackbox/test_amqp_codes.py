@@ -134,7 +134,7 @@ async def test_under_m7_five_wrong_codes_revoke_the_user_until_somebody_unlocks(
     await refused(hand, market.trader.code(), "locked")
     await gateway.until(event="login", reason="locked")
 
-    await gateway.run("user", "unlock", "trader")
+    await gateway.run("user", "unlock", "trader", "--proof", "called back")
 
     await hand.logged_in(number="good")
 

@@ -315,13 +315,14 @@ async def test_a_backlog_for_a_client_that_never_reads_costs_the_gateway_no_memo
     """60 MB wait in the broker for a client that reads nothing; what the gateway holds of it is bounded."""
     gateway = await market.gateway()
     hand = await (await market.hand()).logged_in()
+    await market.exchange.declare(m7.broadcasts_of("trader"))
+    await hand.peer.send(amqp.consume(1, m7.broadcasts_of("trader")))
+    await hand.peer.method("basic.consume-ok")
     await hand.trade("one")
     before = resident(gateway.pid)
 
     hand.peer.pause()
     block = b"<x>" + b"y" * 500_000 + b"</x>"
-    await hand.peer.send(amqp.consume(1, m7.broadcasts_of("trader")))
-    await market.exchange.declare(m7.broadcasts_of("trader"))
     for _ in range(120):
         await market.exchange.broadcast("trader", block)
     other = await (await market.hand(market.people.other)).logged_in()

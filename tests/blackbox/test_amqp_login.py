@@ -101,7 +101,7 @@ async def test_orders_held_while_the_exchange_has_not_answered_follow_once_it_ha
     market.exchange.answers_logins.clear()
     await hand.peer.send(hand.login(), hand.order("held"))
     await market.until(lambda: market.exchange.names() == ["LoginReq"])
-    await hand.peer.send(amqp.get(1, m7.answers_of("trader", "unused")), hand.order("held-too"))
+    await hand.peer.send(amqp.get(1, hand.queue), hand.order("held-too"))
 
     market.exchange.answers_logins.set()
 
