@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("here")  # that a machine is busy is no finding
+# That a machine is busy is no finding. `make test` plays the same examples each time, `make deep` looks for new ones.
+settings.register_profile("deep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("test", settings.get_profile("deep"), derandomize=True)
+settings.load_profile("test")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

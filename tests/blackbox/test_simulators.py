@@ -1,5 +1,7 @@
 """The harness proves itself: algorithm and exchange directly, with nothing between them that could lose a message."""
 
+import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -226,6 +228,17 @@ async def test_an_orderly_stop_leaves_both_numbers_in_the_file_store(floor: Floo
     await algo.stop()
 
     assert stored_numbers(algo.store, "FIX.4.4", "ALGO", "EXCHANGE") == (4, 5)
+
+
+@pytest.mark.parametrize("module", ["simulators.fix_exchange", "simulators.fix_client"])
+async def test_a_person_is_told_how_to_use_it(module: str) -> None:
+    asked = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, "--help"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asked.communicate()
+
+    assert asked.returncode == 0
+    assert b"commands on standard input" in out
 
 
 def listening_addresses(sockets: set[str]) -> set[str]:
