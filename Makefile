@@ -22,7 +22,8 @@ check: setup ## Lint, format, types, import rings, generated documents fresh
 test: setup ## All tests but the deep ones; brings its own PostgreSQL and RabbitMQ where none is reachable
 	@.ci/services $(PY) -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
-deep: setup ## Soak and deep fuzz tests (long)
+deep: setup ## Soak and deep fuzz tests, properties with new examples (long)
+	@$(PY) -m pytest -q tests/property tests/unit --hypothesis-profile deep -n $(WORKERS)
 	@.ci/services $(PY) -m pytest -q -m deep --timeout 3600 $(ARGS)
 
 bench: setup ## Direct, HAProxy, nginx and gateway, alternating in one run; results in bench/results
