@@ -57,6 +57,11 @@ class Channel:
         renumbers = self.confirms is not None and self.confirms.renumbers
         return bool(self.pending or self.declares or self.consumes or renumbers or self.excuse)
 
+    @property
+    def refused(self) -> bool:
+        """Say whether the gateway closes it, so that the client's frames on it are dropped."""
+        return self.shut in (Shut.REFUSED, Shut.TOLD)
+
     def consumer_of(self, queue: str) -> bytes | None:
         """Return the tag of a consumer of `queue`, if there is one."""
         return next((tag for tag, one in (self.consumers or {}).items() if one == queue), None)

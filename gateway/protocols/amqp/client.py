@@ -115,7 +115,7 @@ class Client:
             return
         line.channels[one.channel] = Channel(one.channel)
         line.confirming.pop(one.channel, None)
-        line.attending.discard(one.channel)
+        line.note(line.channels[one.channel])
         line.pass_up(one.raw)
 
     def _judged(self, channel: Channel, name: int, refusal: Refusal | None, one: Frame) -> None:
@@ -148,6 +148,7 @@ class Client:
                 line.pass_down(method(channel.number, Method.CHANNEL_CLOSE_OK))
             case Shut.TOLD, Method.CHANNEL_CLOSE_OK:
                 channel.shut = Shut.LEAVING
+                line.note(channel)
 
     # ── publishes ──
 

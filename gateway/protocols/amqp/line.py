@@ -92,13 +92,13 @@ class Line:
     """One connection. `up` is what came from the client, `down` what came from the broker.
 
     Invariants: `confirming` holds the confirms of the channels that have them; `attending` the channels whose frames from the
-    broker need the exact look; `exact` of the streams is set by `settle` alone. `held`: from here on the client has to wait.
+    broker need the exact look, `refused` those whose frames from the client do; `exact` of the streams is set by `settle` alone. `held`: from here on the client has to wait.
     `ended`: one side has read Connection.Close from the other; `left`: it was the client that asked for it.
     """
 
     __slots__ = (
         "attending", "channels", "collecting", "confirming", "contents", "down", "ended", "greeted", "held", "identity", "learned",
-        "left", "opened", "out", "password", "phase", "request", "session", "tuning", "up", "user", "venue", "vhost",
+        "left", "opened", "out", "password", "phase", "refused", "request", "session", "tuning", "up", "user", "venue", "vhost",
     )  # fmt: skip
 
     def __init__(self, venue: Venue, identity: str) -> None:
@@ -114,6 +114,7 @@ class Line:
         self.channels: dict[int, Channel] = {}
         self.confirming: dict[int, Confirms] = {}
         self.attending: set[int] = set()
+        self.refused: set[int] = set()
         self.learned: set[str] = set()
         self.collecting = 0
         self.tuning: Tuning | None = None
@@ -175,15 +176,13 @@ class Line:
 
     def note(self, one: Channel) -> None:
         """Take note that a channel needs the exact look, or no longer does."""
-        if one.attends:
-            self.attending.add(one.number)
-        else:
-            self.attending.discard(one.number)
+        for channels, needs in ((self.attending, one.attends), (self.refused, one.refused)):
+            (channels.add if needs else channels.discard)(one.number)
 
     def settle(self) -> None:
         """Say which of the streams the watches may shorten."""
         free = self.passing and self.opened
-        self.up.exact = not free or self.collecting > 0
+        self.up.exact = not free or self.collecting > 0 or bool(self.refused)
         self.down.exact = not free or bool(self.attending)
         self.up.settle()
         self.down.settle()

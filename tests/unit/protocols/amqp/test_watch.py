@@ -1,0 +1,159 @@
+"""The hot path: what takes the short cut, what is left to the dialect, and what counts as business."""
+
+import dataclasses
+import random
+import tracemalloc
+
+import pytest
+
+from gateway.core.dialect import Side
+from tests.blackbox import amqp_bytes as amqp
+from tests.unit.protocols.amqp.talk import KEY, QUEUE, VENUE, Talk, ack, deliver, login, methods, order, request
+
+
+def passing(**given) -> Talk:
+    talk = Talk(**given).passing()
+    for watch in talk.watches.values():
+        watch.business = False
+    return talk
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(order("one"), id="a publish"),
+        pytest.param(order("x" * 9000) * 20, id="many"),
+        pytest.param(amqp.publish_method(1, "x", "y"), id="a publish without its content"),
+        pytest.param(amqp.frame(amqp.BODY, 1, b"x"), id="a body"),
+        pytest.param(amqp.method("basic.ack", 1, bytes(9)), id="an ack"),
+        pytest.param(amqp.HEARTBEAT_FRAME, id="a heartbeat"),
+    ],
+)
+def test_business_takes_the_short_cut_as_the_very_chunk(chunk):
+    assert passing().watches[Side.CLIENT](chunk) is chunk
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(request(login()), id="the login's key"),
+        pytest.param(amqp.publish_method(1, "anywhere", KEY), id="the login's key on any exchange"),
+        pytest.param(amqp.get(1, QUEUE), id="what the allow-list judges"),
+        pytest.param(amqp.channel_open(3), id="a channel"),
+        pytest.param(amqp.connection_close(), id="a close"),
+        pytest.param(amqp.frame(4, 1, b""), id="an unknown kind"),
+        pytest.param(amqp.frame(amqp.CONTENT, 1, b"\0\x3c"), id="a header cut short"),
+        pytest.param(order()[:-1] + b"\0", id="no frame end"),
+        pytest.param(amqp.frame(amqp.METHOD, 1, b"\0\x3c\0\x28\0\0\xff"), id="a publish cut short"),
+    ],
+)
+def test_what_needs_the_exact_look_is_the_dialects(chunk):
+    assert passing().watches[Side.CLIENT](chunk) is None
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_an_unfinished_frame_is_held_until_it_is_whole(side):
+    one = order("x" * 300) if side is Side.CLIENT else deliver(1, b"x" * 300)
+    watch, out = passing().watches[side], b""
+    for at in range(len(one)):
+        came = watch(one[at : at + 1])
+        out += came
+        assert one.startswith(out)
+        assert not came or came[-1:] == amqp.END
+
+    assert out == one
+
+
+def test_what_was_looked_at_before_the_odd_frame_goes_on_once():
+    talk = passing()
+    first, odd = order("one"), amqp.get(1, QUEUE)
+    talk.client(first[:30], first[30:] + odd + order("two"))
+
+    assert talk.up() == first + odd + order("two")
+
+
+def test_publishes_before_the_odd_frame_are_counted_once():
+    talk = Talk().passing(confirms=True).client(order("two") + request(login()) + order("four"))
+    talk.broker(ack(1, 2), ack(1, 3))
+
+    assert sorted(one.acked for one in methods(talk.down())) == [(2, False), (3, False), (4, False)]
+
+
+def test_the_brokers_frames_take_the_short_cut_but_for_the_connections_own():
+    watch = passing().watches[Side.UPSTREAM]
+    chunk = deliver(1, b"one") + ack(1, 5) + deliver(2, b"")
+
+    assert watch(chunk) is chunk
+    assert watch(amqp.connection_close(320, "x")) is None
+
+
+def test_while_an_answer_is_awaited_the_brokers_frames_are_the_dialects():
+    talk = passing().client(amqp.consume(1, QUEUE))
+    watch = talk.watches[Side.UPSTREAM]
+    assert watch(deliver(2, b"x")) is None
+
+    talk.broker(amqp.method("basic.consume-ok", 1, amqp.short("mine")))
+    assert watch(deliver(2, b"x")) is not None
+
+
+def test_the_watch_and_the_exact_look_agree_on_where_contents_end():
+    """The same frames, cut anywhere and given to either: the same places between contents."""
+    chance = random.Random(3)
+    data = b"".join(
+        [deliver(1, b"x" * 9000), deliver(2, b""), ack(1, 1), deliver(2, b"y" * 10, split=3), deliver(1, b"z", split=1)]
+    )
+    for _ in range(50):
+        hot, exact = passing(), passing()
+        exact.client(amqp.consume(1, QUEUE)).take()
+        rest = data
+        while rest:
+            cut = chance.choice([1, 7, 100, 5000])
+            hot.broker(rest[:cut])
+            exact.broker(rest[:cut])
+            rest = rest[cut:]
+            for channel in (1, 2):
+                lines = (hot.dialect._line, exact.dialect._line)
+                assert lines[0].contents.between(channel) == lines[1].contents.between(channel)
+        assert hot.down() == exact.down() == data
+        assert hot.shortcuts
+        assert not exact.shortcuts
+
+
+# ── business (SF-10) ──
+
+
+@pytest.mark.req("SF-10")
+@pytest.mark.parametrize(
+    ("chunk", "business"),
+    [
+        pytest.param(order("NewOrder"), True, id="an order"),
+        pytest.param(order("ALIVE"), False, id="the venue's sign of life"),
+        pytest.param(amqp.HEARTBEAT_FRAME, False, id="a heartbeat"),
+        pytest.param(ack(1, 5), False, id="an ack"),
+        pytest.param(request(b"<Inquiry/>"), True, id="by the exact look"),
+        pytest.param(amqp.get(1, QUEUE), False, id="a poll"),
+    ],
+)
+def test_business_of_the_client(chunk, business):
+    talk = passing().client(chunk)
+
+    assert talk.watches[Side.CLIENT].business is business
+
+
+@pytest.mark.req("SF-10")
+@pytest.mark.parametrize("count", [True, False])
+def test_deliveries_are_business_where_the_venue_says_so(count):
+    talk = passing(venue=dataclasses.replace(VENUE, deliveries_count=count)).broker(deliver(1, b"news"))
+
+    assert talk.watches[Side.UPSTREAM].business is count
+
+
+def test_an_idle_connections_dialect_is_small():
+    Talk().passing()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    kept = [passing() for _ in range(50)]
+    each = (tracemalloc.get_traced_memory()[0] - before) / len(kept)
+    tracemalloc.stop()
+
+    assert each < 20_000
