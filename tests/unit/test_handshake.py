@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -12,8 +13,12 @@ from gateway.core.login import Admitted, Memory, Moment, Origin, Refused
 from gateway.core.reason import Reason
 from gateway.core.route import Route
 from gateway.core.session import Limits, Session
+from gateway.core.states import Passing
+from gateway.protocols.amqp.dialect import AmqpDialect
 from gateway.protocols.fix.dialect import FixDialect
+from tests.blackbox import amqp_bytes as amqp
 from tests.fixbytes import SENDING, from_engine, logon, message
+from tests.unit.protocols.amqp import talk
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/handshake.md"
 ROUTES = (Route("main", ("x:1",)),)
@@ -44,16 +49,53 @@ class Fix:
         self.dialect = FixDialect()
         self.numbers = {Side.CLIENT: 0, Side.UPSTREAM: 0}
 
-    def bytes(self, name: str, side: Side) -> bytes:
+    def said(self, name: str, side: Side) -> Iterator[tuple[Side, bytes]]:
         number = self.numbers[side] = self.numbers[side] + 1
-        if name == "Logon(A)" and side is Side.CLIENT:
-            return logon(number)
         fields = {"A": ((98, 0), (108, 30)), "D": ((11, "order"),), "8": ((37, "report"),), "5": ()}
         kind = name[-2]
-        return (message if side is Side.CLIENT else from_engine)(kind, number, *fields[kind])
+        if name == "Logon(A)" and side is Side.CLIENT:
+            yield side, logon(number)
+        else:
+            yield side, (message if side is Side.CLIENT else from_engine)(kind, number, *fields[kind])
 
 
-PROTOCOLS: dict[str, Callable[[], Fix]] = {"FIX": Fix}
+class Amqp:
+    """The bytes of one AMQP conversation. "handshake" is all rows before the first login in one."""
+
+    SAID: ClassVar[dict[tuple[str, Side], bytes]] = {
+        ("protocol header", Side.CLIENT): amqp.HEADER,
+        ("Connection.Start", Side.UPSTREAM): talk.start(),
+        ("Connection.StartOk", Side.CLIENT): talk.plain(),
+        ("Connection.Tune", Side.UPSTREAM): talk.tune(),
+        ("Connection.TuneOk", Side.CLIENT): amqp.tune_ok(talk.CHANNELS - 1, talk.FRAME_MAX, talk.HEARTBEAT),
+        ("Connection.Open", Side.CLIENT): amqp.connection_open("/"),
+        ("Connection.OpenOk", Side.UPSTREAM): talk.OPEN_OK,
+        ("Channel.Open", Side.CLIENT): amqp.channel_open(1),
+        ("Channel.OpenOk", Side.UPSTREAM): amqp.method("channel.open-ok", 1, bytes(4)),
+    }
+    THEN: ClassVar[dict[tuple[str, Side], bytes]] = {
+        ("Queue.Declare", Side.CLIENT): amqp.queue_declare(1, talk.QUEUE),
+        ("order", Side.CLIENT): talk.order(),
+        ("LoginReq", Side.CLIENT): talk.request(talk.login()),
+        ("UserRprt", Side.UPSTREAM): talk.deliver(1, b'<UserRprt sessionId="S7"/>', correlation_id="c1"),
+        ("ErrResp", Side.UPSTREAM): talk.deliver(1, b"<ErrResp/>", correlation_id="c1"),
+        ("LogoutReq", Side.CLIENT): talk.request(b'<LogoutReq sessionId="S7"/>'),
+        ("Connection.UpdateSecret", Side.CLIENT): amqp.update_secret("secret654321"),
+        ("Connection.Close", Side.CLIENT): amqp.connection_close(),
+        ("Basic.Ack of the LogoutReq", Side.UPSTREAM): talk.ack(talk.CHANNELS, 1),
+    }
+
+    def __init__(self) -> None:
+        self.dialect = AmqpDialect(talk.VENUE)
+
+    def said(self, name: str, side: Side) -> Iterator[tuple[Side, bytes]]:
+        if name == "handshake":
+            yield from ((of, data) for (_, of), data in self.SAID.items())
+        else:
+            yield side, {**self.SAID, **self.THEN}[name, side]
+
+
+PROTOCOLS: dict[str, Callable[[], Fix | Amqp]] = {"FIX": Fix, "AMQP": Amqp}
 
 
 def conversations() -> Iterator[tuple[str, list[list[str]]]]:
@@ -64,19 +106,26 @@ def conversations() -> Iterator[tuple[str, list[list[str]]]]:
 
 @pytest.mark.parametrize(("title", "rows"), [pytest.param(*one, id=one[0]) for one in conversations()])
 def test_every_row_is_true(title, rows):
-    talk = PROTOCOLS[title.split(":")[0]]()
+    peers = PROTOCOLS[title.split(":")[0]]()
     now = Moment(0.0, SENDING)
-    session = Session(talk.dialect, ROUTES, Origin("c", "l", "192.0.2.1", 9), Limits(), now)
+    session = Session(peers.dialect, ROUTES, Origin("c", "l", "192.0.2.1", 9), Limits(), now)
     for name, origin, before, after in rows:
         assert type(session.state).__name__ == before, f"before {name} from {origin}"
         if origin == "clock":
             now = Moment(now.mono + LONG, now.wall + LONG)
-        if origin == "authority" and name in VERDICTS:
-            event = ev.Judged(VERDICTS[name], session.state.attempt)
-        else:
-            event = COMMON.get((name, origin)) or ev.Received(Side(origin), talk.bytes(name, Side(origin)))
-        session.handle(event, now)
+        for event in events(name, origin, session, peers):
+            session.handle(event, now)
         assert type(session.state).__name__ == after, f"after {name} from {origin}"
+
+
+def events(name: str, origin: str, session: Session, peers: Fix | Amqp) -> Iterator[ev.Event]:
+    if name in VERDICTS:
+        judged = session.state.renewal if isinstance(session.state, Passing) else session.state.attempt
+        yield ev.Judged(VERDICTS[name], judged)
+    elif (name, origin) in COMMON:
+        yield COMMON[name, origin]
+    else:
+        yield from (ev.Received(side, data) for side, data in peers.said(name, Side(origin)))
 
 
 def test_the_page_has_conversations_of_every_protocol():
