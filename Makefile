@@ -29,8 +29,8 @@ deep: setup ## Soak and deep fuzz tests, properties with new examples (long)
 bench: setup ## Direct, HAProxy, nginx and gateway, alternating in one run; results in bench/results
 	$(PY) -m bench $(ARGS)
 
-demo: setup ## The main job on real engines, told line by line; KEEP=1 leaves it up
-	@$(PY) -m simulators.demo $(if $(KEEP),--keep) $(ARGS)
+demo: setup ## The main job on real peers, told line by line; PROTOCOL=fix or amqp plays one, KEEP=1 leaves it up
+	@$(PY) -m simulators.demo $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(KEEP),--keep) $(ARGS)
 
 docs: setup ## Generate config/gateway.toml and the generated pages of docs/
 	$(PY) docs/generate.py

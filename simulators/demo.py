@@ -1,7 +1,8 @@
-"""The main job, told line by line: a QuickFIX algorithm logs on to a QuickFIX exchange through the gateway.
+"""The main job, told line by line: a QuickFIX algorithm logs on to a QuickFIX exchange, API applications to M7, both through the gateway.
 
-`make demo` runs it; `make demo KEEP=1` leaves everything up. Exit code 0 only if each step really happened:
-a step that fails ends the story with what was seen instead.
+`make demo` tells both stories (AMQP where a RabbitMQ can be had), `make demo PROTOCOL=fix` or `PROTOCOL=amqp` one; with KEEP=1
+the last one is left up. Exit code 0 only if each step really happened: a step that fails ends the story with what was
+seen instead.
 """
 
 import argparse
@@ -11,9 +12,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from simulators import m7_stage, m7_story
+from simulators.m7_node import BrokerMissingError
 from simulators.stage import IDLE, Story, World, expect, stage, wait
 from simulators.steer import StoryError
 
@@ -141,7 +144,7 @@ CHAPTERS: tuple[tuple[str, Callable[[World], None]], ...] = (
 )
 
 
-def keep(world: World) -> None:
+def keep(world: World | m7_stage.Market) -> None:
     """Leave everything up until the user has enough."""
     world.story.chapter("Left up (Ctrl-C ends it)")
     world.story.note(
@@ -152,30 +155,65 @@ def keep(world: World) -> None:
     threading.Event().wait()
 
 
-def play(folder: Path, *, stay: bool) -> None:
-    """Play the whole story."""
-    story = Story()
+def play_fix(folder: Path, story: Story, *, stay: bool) -> None:
+    """Play the FIX story."""
     with stage(folder, story) as world:
         for title, chapter in CHAPTERS:
             story.chapter(title)
             chapter(world)
-        print(f"\nEach of the {story.steps} steps happened.", flush=True)
+        _told(story)
         if stay:
             keep(world)
+
+
+def play_amqp(folder: Path, story: Story, *, stay: bool) -> None:
+    """Play the AMQP story; BrokerMissingError where no RabbitMQ can be had."""
+    with m7_stage.stage(folder, story) as market:
+        for title, chapter in m7_story.CHAPTERS:
+            story.chapter(title)
+            chapter(market)
+        _told(story)
+        if stay:
+            keep(market)
+
+
+def _told(story: Story) -> None:
+    print(f"\nEach of the {story.steps} steps happened.", flush=True)
+
+
+STORIES: Mapping[str, Callable[..., None]] = {"fix": play_fix, "amqp": play_amqp}
+
+
+def play(folder: Path, protocol: str, *, stay: bool) -> None:
+    """Play one story, or both; BrokerMissingError if one was asked for that needs a RabbitMQ, and there is none."""
+    wanted = [protocol] if protocol else list(STORIES)
+    for name in wanted:
+        own = folder / name
+        own.mkdir()
+        try:
+            STORIES[name](own, Story(), stay=stay and name == wanted[-1])
+        except BrokerMissingError as missing:
+            if protocol:
+                raise
+            print(f"\nThe AMQP story was left out: {str(missing).splitlines()[0]}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m simulators.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")), help="leave it all up")
+    parser.add_argument("--protocol", choices=[*STORIES, ""], default="", help="one story (default: both)")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as name:
         try:
-            play(Path(name), stay=options.keep)
+            play(Path(name), options.protocol, stay=options.keep)
+        except BrokerMissingError as missing:
+            print(str(missing), file=sys.stderr)
+            return 1
         except StoryError as error:
             print(f"  ✘ {error}", flush=True)
-            tails = [(path.name, path.read_text()[-800:]) for path in Path(name).glob("*.err")]
+            tails = [(path.name, path.read_text()[-800:]) for path in Path(name).glob("*/*.err")]
             print("".join(f"\n[{which}]\n{text}" for which, text in tails if text), file=sys.stderr)
             return 1
         except KeyboardInterrupt:

@@ -162,7 +162,7 @@ def _message(outgoing: Outgoing) -> aio_pika.Message:
         correlation_id=outgoing.correlation_id or None,
         reply_to=outgoing.reply_to or None,
         user_id=outgoing.user_id or None,
-        app_id="m7-client",
+        app_id=outgoing.app_id or None,
         headers=headers,
     )
 

@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--vhost", default="app", help="default app")
     add("--user", required=True, help="the user, of the connection and of the LoginReq")
     add("--suffix", default="1", help="the end of the response queue's name (default 1)")
+    add("--app-id", default="m7-client", help="app_id of each request (default m7-client)")
     add("--wait", action="store_true", help="don't connect before the command connect")
     add("--reconnect", type=float, default=0, metavar="SECONDS", help="aio-pika, pika: connect again after a lost line")
     add("--polls", action="store_true", help="consume nothing: answers are asked for with basic.get")
@@ -91,6 +92,7 @@ def _access(options: argparse.Namespace, code: CodeSource) -> Access:
         user=options.user,
         password=(lambda: password + (code.code() or "")) if options.code_appended else (lambda: password),
         suffix=options.suffix,
+        app_id=options.app_id,
         heartbeat=options.heartbeat,
         polls=options.polls,
         direct=options.direct,

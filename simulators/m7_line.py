@@ -33,6 +33,7 @@ class Access:
     user: str
     password: Callable[[], str] = field(repr=False)
     suffix: str = "1"
+    app_id: str = "m7-client"
     heartbeat: int = 20
     polls: bool = False
     direct: bool = False
@@ -76,6 +77,7 @@ class Outgoing:
     body: bytes = field(repr=False)
     correlation_id: str = ""
     user_id: str = ""
+    app_id: str = ""
     reply_to: str = ""
     encoding: str = ""
     headers: dict[str, list[str]] = field(default_factory=dict)

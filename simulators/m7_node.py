@@ -79,7 +79,7 @@ class PrivateBroker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._server = _server()
+        self._server = server()
         self._identity = _identity(folder)
         amqp, amqps, management, self._distribution, self._mapper_port = _free_ports(5)
         self.broker = _credentials(folder, (amqp, amqps, management))
@@ -205,7 +205,8 @@ def _settings(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in lines}
 
 
-def _server() -> str:
+def server() -> str:
+    """Return the path of RabbitMQ's start script; BrokerMissingError where it is not installed."""
     for path in _SERVERS:
         if Path(path).exists():
             return path

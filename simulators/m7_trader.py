@@ -179,6 +179,7 @@ class Trader:
             body=command.text("body", "<none/>").encode(),
             correlation_id=correlation_id,
             user_id=command.text("user_id", self._access.user),
+            app_id=self._access.app_id,
             reply_to=command.text("reply_to", self._access.reply_to),
             headers={"CC": [command.text("cc")]} if command.text("cc") else {},
         )
@@ -210,6 +211,7 @@ class Trader:
             body=m7.packed(body, self.encoding),
             correlation_id=correlation_id,
             user_id=user,
+            app_id=self._access.app_id,
             reply_to=self._access.reply_to,
             encoding=self.encoding,
         )

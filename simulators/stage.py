@@ -174,9 +174,10 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def provision(folder: Path) -> str:
-    """Make the user and its authenticator as an operator would; return the TOTP key (base32)."""
-    command(folder, "user", "add", "trader", "--comp-id", "ALGO", "--password-stdin", stdin=PASSWORD + "\n")
+def provision(folder: Path, *applications: str) -> str:
+    """Make the user, with CompID ALGO and these AMQP applications, and its authenticator as an operator would; return the TOTP key (base32)."""
+    named = [word for name in ("ALGO", *applications) for word in ("--comp-id", name)]
+    command(folder, "user", "add", "trader", *named, "--password-stdin", stdin=PASSWORD + "\n")
     enrolled = command(folder, "totp", "enroll", "trader", "--period", str(PERIOD), "--confirmed", "--json")
     return str(json.loads(enrolled)["secret"])
 
