@@ -1,0 +1,93 @@
+"""While a session passes, both directions are byte-identical and in order, however they are cut and however channels interleave."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.blackbox import amqp_bytes as amqp
+from tests.unit.protocols.amqp.talk import KEY, QUEUE, Talk, ack, deliver, frames, order, request
+
+BODIES = st.one_of(st.binary(max_size=40), st.sampled_from([b"ALIVE", b"<Order/>", b"x" * 9000]))
+SPLITS = st.sampled_from([1, 7, 4000])
+
+
+def published(channel):
+    plain = st.builds(lambda body, split: order("", channel, split=split) if not body else
+                      request(body, channel, "management", split=split), BODIES, SPLITS)  # fmt: skip
+    asked = st.builds(lambda body: request(b"<Inquiry>" + body.hex().encode() + b"</Inquiry>", channel), BODIES)
+    other = st.sampled_from([amqp.method("basic.ack", channel, bytes(9)), amqp.get(channel, QUEUE)])
+    return st.lists(st.one_of(plain, asked, other), max_size=6).map(b"".join)
+
+
+def delivered(channel):
+    message = st.builds(lambda body, split: deliver(channel, body, split=split), BODIES, SPLITS)
+    return st.lists(st.one_of(message, st.just(ack(channel, 1))), max_size=6).map(b"".join)
+
+
+@st.composite
+def interleaved(draw, streams):
+    """Frames of two channels and of the connection in any order that keeps each channel's own."""
+    queues = [
+        [amqp.frame(one.kind, one.channel, one.payload) for one in frames(draw(streams(channel)))] for channel in (1, 2)
+    ]
+    queues.append([amqp.HEARTBEAT_FRAME] * draw(st.integers(0, 2)))
+    out = []
+    while any(queues):
+        out.append(draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
+    return out
+
+
+@st.composite
+def cut(draw, data):
+    pieces = []
+    while data:
+        size = draw(st.sampled_from([1, 3, 8, 50, 5000, 70_000]))
+        pieces.append(data[:size])
+        data = data[size:]
+    return pieces
+
+
+def by_channel(data: bytes) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    for one in frames(data):
+        found.setdefault(one.channel, []).append(amqp.frame(one.kind, one.channel, one.payload))
+    return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(interleaved(delivered), st.data())
+def test_what_the_broker_sends_is_byte_identical_and_in_order(sent, data):
+    talk, whole = Talk().passing(), b"".join(sent)
+    for piece in data.draw(cut(whole)):
+        talk.broker(piece)
+
+    assert talk.down() == whole
+    assert talk.up() == b""
+
+
+@settings(max_examples=30, deadline=None)
+@given(interleaved(published), st.data())
+def test_what_the_client_sends_is_byte_identical_and_in_order_on_each_channel(sent, data):
+    """A request by the login's key is read whole before it goes on, so other channels' frames may overtake it."""
+    talk, whole = Talk().passing(), b"".join(sent)
+    for piece in data.draw(cut(whole)):
+        talk.client(piece)
+
+    came = talk.up()
+    assert by_channel(came) == by_channel(whole)
+    assert talk.down() == b""
+    if KEY.encode() not in whole:
+        assert came == whole
+
+
+@settings(max_examples=25, deadline=None)
+@given(interleaved(published), st.data())
+def test_however_it_is_cut_the_outcome_is_that_of_one_piece(sent, data):
+    whole = b"".join(sent)
+    before, after = Talk().greeted().client(whole), Talk().greeted()
+    for piece in data.draw(cut(whole)):
+        after.client(piece)
+
+    assert after.up() == before.up()
+    assert after.down() == before.down()
+    assert after.declined == before.declined
+    assert type(after.session.state) is type(before.session.state)
