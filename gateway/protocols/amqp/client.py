@@ -26,6 +26,9 @@ from gateway.protocols.amqp.venue import AnswerBy
 LOOK: Final = 4096
 """Bytes of a body over the login's limit that are looked at before it is let go."""
 
+MOST_COLLECTED: Final = 32
+"""Channels on which a content is collected at a time: more than a client with threads does, and bounded memory."""
+
 UNEXPECTED: Final = Refusal(Code.UNEXPECTED_FRAME, "UNEXPECTED_FRAME - a content out of order")
 CHANNEL_ERROR: Final = Refusal(Code.CHANNEL_ERROR, "CHANNEL_ERROR - no such channel")
 NOT_ALLOWED: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - not on this connection, not now")
@@ -165,6 +168,9 @@ class Client:
         if line.passing and not asked:
             line.pass_up(one.raw)
             return
+        if line.collecting >= MOST_COLLECTED:
+            self._hard(NOT_ALLOWED)
+            return
         reason = None if line.passing else self._unwelcome(channel, asked=asked, exchange=exchange)
         channel.reason = reason
         channel.collecting = Collected(keep=reason is None)
@@ -262,6 +268,7 @@ class Client:
         if isinstance(read, Reason):
             swallow(line, channel, properties, Reason.NOT_LOGGED_IN if read is Reason.NOT_A_LOGIN else read)
             return
+        line.session = ""  # of a session before this one
         login = Login(
             protocol="amqp",
             user=line.user,

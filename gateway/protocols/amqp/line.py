@@ -12,7 +12,7 @@ from gateway.core.dialect import Output, Pass, Side
 from gateway.core.login import Login
 from gateway.protocols.amqp.channels import Channel, Shut
 from gateway.protocols.amqp.content import Contents, Properties
-from gateway.protocols.amqp.frames import LARGEST, Stream
+from gateway.protocols.amqp.frames import LARGEST, GarbledError, Stream
 from gateway.protocols.amqp.requests import root_of
 from gateway.protocols.amqp.venue import DIRECT_REPLY, CodeIn, Venue
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 VERSION: Final = "0-9-1"
 MOST_LEARNED: Final = 1024
 """Server-named queues of one connection that count as the user's own."""
+
+MOST_PENDING: Final = 65_536
+"""Bytes of the gateway's own that wait for the end of one content."""
 
 
 class Phase(Enum):
@@ -164,12 +167,14 @@ class Line:
         self.out.to(Side.CLIENT, data)
 
     def inject(self, channel: int, data: bytes) -> None:
-        """Write frames of the gateway's own to the client, on a channel on which no content is under way."""
+        """Write frames of the gateway's own to the client, on a channel on which no content is under way. Raises GarbledError."""
         one = self.channels.get(channel)
         if one is None or one.shut is not Shut.OPEN or not data:
             return
         if self.contents.between(channel):
             self.pass_down(data)
+        elif len(one.pending) + len(data) > MOST_PENDING:
+            raise GarbledError("answers that nobody reads")
         else:
             one.pending += data
             self.note(one)

@@ -210,7 +210,9 @@ class Talk:
     # ── the usual ──
 
     def greeted(self, password: str = "secret", channel_max: int = CHANNELS - 1, channels: tuple[int, ...] = (1, 2)):
-        self.client(amqp.HEADER).broker(start()).client(plain(password=password)).broker(tune())
+        self.client(amqp.HEADER).broker(start()).client(plain(password=password)).broker(
+            tune(max(channel_max + 1, CHANNELS))
+        )
         return self.opened(channel_max, channels)
 
     def opened(self, channel_max: int = CHANNELS - 1, channels: tuple[int, ...] = (1, 2)) -> "Talk":

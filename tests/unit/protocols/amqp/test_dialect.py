@@ -124,6 +124,12 @@ def test_a_login_after_a_logout_opens_a_session_with_a_new_id():
     assert b"S8" in talk.dialect.will()
 
 
+def test_the_will_of_a_second_login_does_not_name_the_first_session():
+    talk = Talk().passing().client(request(LOGOUT), request(login(), correlation_id="c2"))
+
+    assert b"S7" not in talk.attempt.login.will
+
+
 def test_a_content_that_was_under_way_at_the_logout_can_not_be_finished():
     first = order("x" * 5000, channel=2)
     talk = Talk().passing().client(b"".join(split(first)[:2]), request(LOGOUT)).take()
@@ -143,6 +149,22 @@ def test_a_logout_in_the_middle_of_other_channels_frames_is_seen():
 
     assert sorted(body for _, _, body in contents(talk.up())) == [LOGOUT, b"one", b"two"]
     assert isinstance(talk.session.state, AwaitingLogin)
+
+
+def test_a_client_that_begins_requests_on_many_channels_and_ends_none_is_cut_off():
+    channels = tuple(range(1, 40))
+    talk = Talk().greeted(channel_max=100, channels=channels)
+    talk.client(request(login())).admit().answer().take()
+    talk.client(*(amqp.publish_method(channel, "req.trader", KEY) for channel in channels))
+
+    assert methods(talk.down())[0].closing[0] == 530
+
+
+def test_answers_that_wait_for_the_end_of_a_content_are_bounded():
+    talk = Talk().greeted().client(amqp.confirm_select(1)).broker(b"".join(split(deliver(1, b"x" * 100))[:2]))
+    talk.client(*[order(reply_to=None)] * 4000)
+
+    assert isinstance(talk.session.state, Closed)
 
 
 # ── renewal ──
