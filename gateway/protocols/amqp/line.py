@@ -62,28 +62,35 @@ class Request:
 class Outbox:
     """What is to be written, in order; neighbours to the same side become one. An `Answered` goes last: it lets the client's bytes go."""
 
-    __slots__ = ("_outputs", "last")
+    __slots__ = ("_outputs", "_parts", "_to", "last")
 
     def __init__(self) -> None:
         self._outputs: list[Output] = []
+        self._parts: list[bytes] = []
+        self._to = Side.CLIENT
         self.last: Output | None = None
 
     def to(self, side: Side, data: bytes) -> None:
         """Write bytes."""
-        if not data:
-            return
-        last = self._outputs[-1] if self._outputs else None
-        if isinstance(last, Pass) and last.to is side:
-            self._outputs[-1] = Pass(side, last.data + data)
-        else:
-            self._outputs.append(Pass(side, data))
+        if side is not self._to:
+            self._join()
+            self._to = side
+        if data:
+            self._parts.append(data)
 
     def say(self, *outputs: Output) -> None:
         """Say something else."""
+        self._join()
         self._outputs += outputs
+
+    def _join(self) -> None:
+        if self._parts:
+            self._outputs.append(Pass(self._to, b"".join(self._parts)))
+            self._parts = []
 
     def empty(self) -> list[Output]:
         """Return everything, and forget it."""
+        self._join()
         outputs, self._outputs = self._outputs, []
         if self.last is not None:
             outputs.append(self.last)
