@@ -54,8 +54,7 @@ class Channel:
     @property
     def attends(self) -> bool:
         """Say whether the broker's frames on this channel need the exact look."""
-        renumbers = self.confirms is not None and self.confirms.renumbers
-        return bool(self.pending or self.declares or self.consumes or renumbers or self.excuse)
+        return bool(self.pending or self.declares or self.consumes or self.excuse)
 
     @property
     def refused(self) -> bool:

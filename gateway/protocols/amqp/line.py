@@ -101,14 +101,14 @@ class Outbox:
 class Line:
     """One connection. `up` is what came from the client, `down` what came from the broker.
 
-    Invariants: `confirming` holds the confirms of the channels that have them; `attending` the channels whose frames from the
+    Invariants: `confirming` holds the confirms of the channels that have them, `renumbering` of those whose tags differ; `attending` the channels whose frames from the
     broker need the exact look, `refused` those whose frames from the client do; `exact` of the streams is set by `settle` alone. `held`: from here on the client has to wait.
     `ended`: one side has read Connection.Close from the other; `left`: it was the client that asked for it.
     """
 
     __slots__ = (
         "attending", "channels", "collecting", "confirming", "contents", "down", "ended", "greeted", "held", "identity", "learned",
-        "left", "opened", "out", "password", "phase", "refused", "request", "session", "tuning", "up", "user", "venue", "vhost",
+        "left", "opened", "out", "password", "phase", "refused", "renumbering", "request", "session", "tuning", "up", "user", "venue", "vhost",
     )  # fmt: skip
 
     def __init__(self, venue: Venue, identity: str) -> None:
@@ -123,6 +123,7 @@ class Line:
         self.contents = Contents()
         self.channels: dict[int, Channel] = {}
         self.confirming: dict[int, Confirms] = {}
+        self.renumbering: dict[int, Confirms] = {}
         self.attending: set[int] = set()
         self.refused: set[int] = set()
         self.learned: set[str] = set()
@@ -190,6 +191,10 @@ class Line:
         """Take note that a channel needs the exact look, or no longer does."""
         for channels, needs in ((self.attending, one.attends), (self.refused, one.refused)):
             (channels.add if needs else channels.discard)(one.number)
+        if one.confirms is not None and one.confirms.renumbers:
+            self.renumbering[one.number] = one.confirms
+        else:
+            self.renumbering.pop(one.number, None)
 
     def settle(self) -> None:
         """Say which of the streams the watches may shorten."""

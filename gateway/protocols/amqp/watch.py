@@ -21,6 +21,8 @@ _PUBLISH: Final = Method.BASIC_PUBLISH.to_bytes(4, "big")
 _FREE: Final = frozenset(
     one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK, Method.BASIC_REJECT, Method.BASIC_QOS)
 )
+_ACKS: Final = frozenset(one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK))
+_ACK_LENGTH: Final = 13
 _FLAGS: Final = 19
 """Where a header frame has its property flags; 0x20 of the first byte says headers, which may copy a message to further keys."""
 _HEADERS: Final = 0x20
@@ -124,16 +126,17 @@ class ClientWatch(Watch):
 
 
 class BrokerWatch(Watch):
-    """Keeps where contents end (`Contents`); what is on channel 0 is the dialect's."""
+    """Keeps where contents end (`Contents`), and renumbers acks in place; what is on channel 0 is the dialect's."""
 
-    __slots__ = ("_contents", "_counts")
+    __slots__ = ("_contents", "_counts", "_renumbering")
 
     def __init__(self, line: Line) -> None:
         super().__init__(line, line.down)
         self._contents = line.contents
         self._counts = line.venue.deliveries_count
+        self._renumbering = line.renumbering
 
-    def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901 - one loop: a call costs as much as a frame
+    def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901, PLR0912 - one loop: a call costs as much as a frame
         """Look at one chunk; see `gateway.core.dialect.Watch`."""
         stream = self._stream
         if stream.exact:
@@ -141,6 +144,8 @@ class BrokerWatch(Watch):
         if stream.held is not None and not (chunk := stream.joined(chunk)):
             return b""
         contents, counts, limit = self._contents, self._counts, stream.limit
+        renumbering = self._renumbering
+        acks: list[int] = []
         current, due, method = contents.current, contents.due, -1
         at, size = 0, len(chunk)
         whole = size - OVERHEAD
@@ -154,7 +159,7 @@ class BrokerWatch(Watch):
                     due = HEADER_DUE
                 contents.due = due
                 if not channel or length > limit or chunk[end - 1] != _END:
-                    return self._odd(chunk, at)
+                    return self._odd(self._renumbered(chunk, acks), at)
                 due, current = contents.switch(channel), channel
             method = -1
             if kind == BODY:
@@ -163,11 +168,26 @@ class BrokerWatch(Watch):
                     stream.business = True
             elif kind == METHOD:
                 due, method = 0, at
+                if channel in renumbering and chunk[at + 7 : at + 11] in _ACKS and length == _ACK_LENGTH:
+                    acks.append(at)
             elif kind == HEADER and length >= HEADER_LEAST:
                 due = int.from_bytes(chunk[at + 11 : at + 19], "big")
             else:
                 contents.due = due
-                return self._odd(chunk, at)
+                return self._odd(self._renumbered(chunk, acks), at)
             at = end
         contents.due = HEADER_DUE if method >= 0 and chunk[method + 7 : method + 11] in CONTENT else due
+        if acks:
+            chunk = self._renumbered(chunk, acks)
         return chunk if at == size else self._rest(chunk, at)
+
+    def _renumbered(self, chunk: bytes, acks: list[int]) -> bytes:
+        """Return the chunk with the client's tags in the acks that begin at `acks`."""
+        if not acks:
+            return chunk
+        edited = bytearray(chunk)
+        for at in acks:
+            confirms = self._renumbering[int.from_bytes(chunk[at + 1 : at + 3], "big")]
+            tag = int.from_bytes(chunk[at + 11 : at + 19], "big")
+            edited[at + 11 : at + 19] = confirms.clients(tag).to_bytes(8, "big")
+        return bytes(edited)

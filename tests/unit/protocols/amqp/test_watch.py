@@ -157,3 +157,29 @@ def test_an_idle_connections_dialect_is_small():
     tracemalloc.stop()
 
     assert each < 20_000
+
+
+def test_acks_are_renumbered_on_the_short_cut_wherever_they_stand():
+    talk = (
+        Talk().greeted().client(amqp.confirm_select(1), order("swallowed"), request(login())).admit().broker(ack(1, 1))
+    )
+    talk.answer().take()
+    chunk = (
+        deliver(1, b"one") + ack(1, 2) + ack(2, 2) + deliver(2, b"x" * 50) + ack(1, 3, multiple=True) + ack(1, 4)[:10]
+    )
+
+    talk.broker(chunk, ack(1, 4)[10:])
+
+    assert talk.down() == (
+        deliver(1, b"one") + ack(1, 3) + ack(2, 2) + deliver(2, b"x" * 50) + ack(1, 4, multiple=True) + ack(1, 5)
+    )
+    assert talk.shortcuts == 2
+
+
+def test_acks_before_an_odd_frame_are_renumbered_once():
+    talk = (
+        Talk().greeted().client(amqp.confirm_select(1), order("swallowed"), request(login())).admit().broker(ack(1, 1))
+    )
+    talk.answer().take().broker(ack(1, 2) + amqp.HEARTBEAT_FRAME + ack(1, 3))
+
+    assert talk.down() == ack(1, 3) + amqp.HEARTBEAT_FRAME + ack(1, 4)
