@@ -16,7 +16,11 @@ from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, Probable
 from simulators.m7_certificates import CertificateAuthority
 from simulators.m7_management import Management, ManagementError
 from simulators.m7_node import Broker
+from tests.blackbox import amqp_bytes as amqp
+from tests.blackbox import amqp_m7 as m7
+from tests.blackbox.amqp_floor import Market
 from tests.blackbox.broker import BACKEND, REQUESTS, SERVICE, Vhost
+from tests.blackbox.m7_peers import LIBRARIES, client_of
 from tests.blackbox.people import PASSWORD
 
 EXCHANGE, OTHERS = "m7.requestExchange.trader", "m7.requestExchange.other"
@@ -253,3 +257,121 @@ def test_the_service_account_can_do_nothing_else(vhost: Vhost, attempt: Callable
         backend.queue_declare("m7.broadcastQueue.other")
 
         assert refusal(vhost, SERVICE, attempt) == ACCESS_REFUSED
+
+
+# ── what the gateway shuts: the same broker, the same user, the gateway in between ──
+
+DEAD_LETTERS: dict[str, dict[str, object]] = {
+    "to the own requests": {
+        "x_dead_letter_exchange": EXCHANGE,
+        "x_dead_letter_routing_key": ORDERS,
+        "x_message_ttl": 1,
+    },
+    "to another's requests": {"x_dead_letter_exchange": OTHERS},
+    "to any queue": {"x_dead_letter_exchange": "", "x_dead_letter_routing_key": REQUESTS},
+    "by overflow": {"x_overflow": "reject-publish-dlx", "x_max_length": 1},
+    "with a key alone": {"x_dead_letter_routing_key": ORDERS},
+    "by an alternate exchange": {"alternate_exchange": EXCHANGE},
+    "by an argument nobody knows yet": {"x_something_new": EXCHANGE},
+}
+WHEN = pytest.mark.parametrize("logged_in", [False, True], ids=["before the login", "after the login"])
+
+
+@WHEN
+async def test_no_queue_is_declared_that_makes_the_broker_publish(market: Market, logged_in: bool) -> None:
+    await market.gateway()
+    hand = await market.hand()
+    if logged_in:
+        await hand.logged_in()
+    closed = {}
+
+    for channel, (what, arguments) in enumerate(DEAD_LETTERS.items(), 2):
+        await hand.peer.open_channel(channel)
+        await hand.peer.send(amqp.queue_declare(channel, "m7.private.responseQueue.trader.dead", **arguments))
+        closed[what] = (await hand.peer.method("channel.close", channel)).closing[0]
+
+    assert closed == dict.fromkeys(DEAD_LETTERS, ACCESS_REFUSED)
+    queues = {queue["name"] for queue in await market.vhost.get("queues")}
+    assert "m7.private.responseQueue.trader.dead" not in queues
+
+
+async def test_a_harmless_argument_is_the_clients_own_business(market: Market) -> None:
+    await market.gateway()
+    hand = await market.hand()
+
+    await hand.peer.send(amqp.queue_declare(1, "m7.private.responseQueue.trader.short", x_max_length=10))
+
+    await hand.peer.method("queue.declare-ok")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("what", ["an order", "a login"])
+async def test_copies_to_further_keys_are_swallowed_before_the_login(market: Market, library: str, what: str) -> None:
+    gateway = await market.gateway()
+    person = market.trader
+    async with client_of(market.vhost, "trader", "--library", library, "--app-id", "ALGO", port=gateway.port) as client:
+        body, key, copy = {
+            "an order": (m7.order("copied"), ORDERS, INQUIRY),
+            "a login": (m7.login("trader", person.code()), INQUIRY, ORDERS),
+        }[what]
+
+        sent = await client.ask("publish", key=key, body=body.decode(), cc=copy)
+
+        answer = await client.until("response", correlation_id=sent["correlation_id"])
+        assert answer["message"] == "ErrResp"
+    assert market.exchange.requests == []
+
+
+async def test_a_session_sends_no_copies_to_the_key_of_logins(market: Market) -> None:
+    gateway = await market.gateway()
+    options = ("--library", "aio-pika", "--app-id", "ALGO")
+    async with client_of(
+        market.vhost, "trader", *options, port=gateway.port, totp_secret=market.trader.secret
+    ) as client:
+        await client.log_in()
+        body = m7.login("trader", market.trader.code(), force=True).decode()
+
+        await client.ask("publish", key=ORDERS, body=body, cc=INQUIRY)
+
+        await client.until("closed")
+    assert [request.name for request in market.exchange.requests if request.key == INQUIRY] == ["LoginReq", "LogoutReq"]
+
+
+@pytest.mark.req("TW-12")
+async def test_a_session_meets_the_brokers_own_permissions(market: Market) -> None:
+    reaches: dict[int, dict[str, str]] = {
+        2: {"user_id": "other"},
+        3: {"exchange": OTHERS},
+        4: {"exchange": "amq.topic"},
+        5: {"exchange": "", "key": REQUESTS},
+    }
+    await market.gateway()
+    hand = await market.hand()
+    await hand.logged_in()
+    codes = {}
+
+    for channel, other in reaches.items():
+        await hand.peer.open_channel(channel)
+        await hand.peer.send(hand.request(m7.order("reaching-out"), "reaching-out", channel=channel, **other))
+        codes[channel] = (await hand.peer.method("channel.close", channel)).closing[0]
+
+    assert codes == {2: PRECONDITION_FAILED, 3: ACCESS_REFUSED, 4: ACCESS_REFUSED, 5: ACCESS_REFUSED}
+    assert market.exchange.orders() == []
+
+
+async def test_the_gateway_comes_to_the_broker_by_its_certificate_and_the_client_by_none_of_it(market: Market) -> None:
+    """The whole set-up of deploy/rabbitmq: the broker's TLS door, the transport certificate, a client with a password."""
+    broker = market.vhost.broker
+    shown = f'certificate = "{broker.gateway_certificate}", private_key = "{broker.gateway_key}"'
+    await market.gateway(route=f'tls = {{ ca = "{broker.ca}", {shown} }}', broker=broker.amqps)
+    hand = await market.hand()
+
+    await hand.logged_in()
+    await hand.trade("through-both-doors")
+
+    assert market.exchange.orders() == ["through-both-doors"]
+    peer = await market.wire()
+    await peer.send(amqp.HEADER)
+    start = (await peer.method("connection.start")).arguments
+    assert b"PLAIN" in start
+    assert b"EXTERNAL" not in start
