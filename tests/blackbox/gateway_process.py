@@ -19,7 +19,7 @@ from tests.blackbox.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (str(Path(sys.executable).with_name("gateway")),)
-PATIENCE = 30.0  # seconds; a bound for a slow machine, never a measure
+PATIENCE = 60.0  # seconds; a bound for a slow machine, never a measure
 Line = dict[str, Any]
 
 

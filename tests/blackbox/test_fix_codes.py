@@ -11,7 +11,7 @@ from tests.blackbox.fix_bytes import parse
 from tests.blackbox.fix_peers import credentials, logon, toy
 from tests.blackbox.floor import Floor
 from tests.blackbox.gated import config, gated, gateway_of
-from tests.blackbox.gateway_process import GatewayProcess
+from tests.blackbox.gateway_process import PATIENCE, GatewayProcess
 from tests.blackbox.ledger import closed
 from tests.blackbox.people import People, Person
 from tests.blackbox.toy_peers import CountingEngine, ToyFixInitiator
@@ -87,7 +87,7 @@ async def test_of_two_hundred_parallel_logins_with_one_code_one_wins(floor: Floo
             finally:
                 writer.close()
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * PATIENCE):
             answers = await asyncio.gather(*(try_it() for _ in range(200)))
 
         await gateway.until(event="login", outcome="admitted")

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.blackbox.fix_bytes import SOH, Field, build, now, parse
 from tests.blackbox.fix_peers import Guarded, credentials, guarded, logon
+from tests.blackbox.gateway_process import PATIENCE
 from tests.blackbox.people import People
 from tests.blackbox.toy_peers import order_fields
 
@@ -51,11 +52,11 @@ class Line:
     async def carries_down(self, raw: bytes) -> None:
         """Send bytes down and see the very same arrive."""
         await self.place.engine.send(raw)
-        assert await asyncio.wait_for(self.reader.readexactly(len(raw)), 20) == raw
+        assert await asyncio.wait_for(self.reader.readexactly(len(raw)), PATIENCE) == raw
 
     async def closed_without_a_byte(self) -> None:
         """See the gateway close."""
-        assert await asyncio.wait_for(self.reader.read(), 20) == b""
+        assert await asyncio.wait_for(self.reader.read(), PATIENCE) == b""
 
 
 @asynccontextmanager
@@ -159,7 +160,7 @@ async def test_a_wrong_checksum_stays_as_wrong_where_numbers_are_mapped(place: G
     person = place.people.trader
     reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
     writer.write(logon(credentials(person, person.wrong_code()), head=[(34, 3)]))
-    assert parse(await asyncio.wait_for(reader.read(), 20))[34] == "3"
+    assert parse(await asyncio.wait_for(reader.read(), PATIENCE))[34] == "3"
     writer.close()
     place.engine.session.next_in, place.engine.session.next_out = 4, 3
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.blackbox.fix_bytes import SOH, Field, build, parse
 from tests.blackbox.fix_peers import Guarded, credentials, guarded, logon, toy
+from tests.blackbox.gateway_process import PATIENCE
 from tests.blackbox.people import People, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,7 +37,7 @@ async def contact(place: Guarded, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", place.gateway.port)
     try:
         writer.write(raw)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -176,7 +177,7 @@ async def test_a_logon_that_comes_byte_by_byte_is_judged_like_any_other(place: G
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0)
-    answer = parse(await asyncio.wait_for(reader.read(), 20))
+    answer = parse(await asyncio.wait_for(reader.read(), PATIENCE))
     writer.close()
 
     assert answer.type == "5"
@@ -194,7 +195,7 @@ async def test_every_reason_is_counted_and_recorded(place: Guarded) -> None:
     assert 'gateway_contacts_refused_total{reason="garbled"}' in page
     assert 'gateway_logins_total{outcome="refused",reason="bad_code"}' in page
     expected = {("contact.refused", "garbled", ""), ("login.refused", "bad_code", "other")}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not expected <= set(place.gateway.audited()):  # noqa: ASYNC110  a bounded poll of a file
             await asyncio.sleep(0.02)
     assert "whole" in await place.gateway.run("audit", "verify")

@@ -13,7 +13,7 @@ from typing import Self
 from tests.blackbox.fix_bytes import Field, Framer, Message, now
 from tests.blackbox.toy_session import ToySession
 
-PATIENCE = 30.0  # seconds; a bound for a slow machine, never a measure
+PATIENCE = 60.0  # seconds; a bound for a slow machine, never a measure
 _CHUNK = 65536
 
 
