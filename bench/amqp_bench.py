@@ -90,7 +90,7 @@ class AmqpBench:
             self.ready |= {f"{peer.name} (AMQP)": round(peer.ready_seconds, 3) for peer in peers if peer.pid}
             for name, load in amqp_rows.LOADS.items():
                 if load.letter in self.options.only:
-                    for conns in (1, amqp_rows.MANY):
+                    for conns in load.conns:
                         key = f"{name}-{conns}{'-tls' if tls else ''}"
                         self.results[key] = amqp_rows.traffic(
                             generator, peers, self.options.amqp_rounds, self.options.amqp_seconds, load, conns

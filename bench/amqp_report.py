@@ -22,7 +22,7 @@ def is_traffic(key: str) -> bool:
 
 def metrics(key: str) -> Sequence[str]:
     """What a row is judged by."""
-    return TIMES if key.startswith("rpc-") else (RATE,)
+    return TIMES if LOADS[key.partition("-")[0]].program == "rpc" else (RATE,)
 
 
 def share(row: Row, base: str, metric: str) -> float | None:
@@ -48,9 +48,9 @@ def table(rows: Mapping[str, Row]) -> Table:
 
 
 def goals(rows: Mapping[str, Row]) -> Iterator[Goal]:
-    """What issue 3 asks for. Raw publish over TLS is held against HAProxy, as nothing is direct there."""
+    """What issue 3 asks for, of proxies with a core of their own. Raw publish over TLS is held against HAProxy: nothing is direct there."""
     for key, row in rows.items():
-        if not is_traffic(key):
+        if not is_traffic(key) or LOADS[key.partition("-")[0]].together:
             continue
         raw = key.startswith("publish-") and not key.endswith("-tls")
         base, bound = ("direct", RAW_OF_DIRECT) if raw else ("haproxy", OF_HAPROXY)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,8 @@ class Load:
     program: str
     options: tuple[tuple[str, int], ...] = ()
     echoed: bool = False
+    together: bool = False  # the proxy shares the core of generator and broker
+    conns: tuple[int, ...] = (1, MANY)
 
     @property
     def native(self) -> bool:
@@ -43,6 +45,7 @@ LOADS = {
     "confirms": Load("g", "publish confirmed, aio-pika", "aio-pika"),
     "consume": Load("h", "consume", "consume", (("count", 50_000),)),
     "rpc": Load("i", "request and reply", "rpc", echoed=True),
+    "together": Load("i", "the same, all on one core", "rpc", echoed=True, together=True, conns=(1,)),
 }
 
 
@@ -133,10 +136,25 @@ def traffic(  # noqa: PLR0913, PLR0917  a row is its parameters
 
     tls = ", TLS" if peers and peers[0].tls else ""
     row = Row(f"{load.letter}: {load.title}, {conns} conn.{tls}")
-    if not load.echoed:
+    with ExitStack() as stack:
+        if load.echoed:
+            stack.enter_context(generator.echo())
+        if load.together:
+            stack.enter_context(_moved(peers, machine.LOAD_CORE))
         return alternate(row, peers, rounds, measure)
-    with generator.echo():
-        return alternate(row, peers, rounds, measure)
+
+
+@contextmanager
+def _moved(peers: Sequence[Peer], core: int) -> Iterator[None]:
+    """The proxies' loops on another core meanwhile."""
+    pids = [peer.pid for peer in peers if peer.pid]
+    try:
+        for pid in pids:
+            machine.move(pid, core)
+        yield
+    finally:
+        for pid in pids:
+            machine.move(pid, machine.PROXY_CORE)
 
 
 def _cpu(peer: Peer) -> float:

@@ -31,7 +31,9 @@ COLUMNS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("publish", "confirm", "confirms", "consume"),
         (("messages_per_s", "messages/s", ",.0f"), ("cpu", "proxy core", ".0%"), ("cpu_us", "CPU µs each", ".1f")),
     ),
-    "rpc": (("p50", "p50 µs", ".1f"), ("p99", "p99 µs", ".1f"), ("cpu_us", "CPU µs each", ".1f")),
+    **dict.fromkeys(
+        ("rpc", "together"), (("p50", "p50 µs", ".1f"), ("p99", "p99 µs", ".1f"), ("cpu_us", "CPU µs each", ".1f"))
+    ),
     "backlog": (("growth_mib", "growth MiB", ".1f"), ("resident_mib", "resident MiB", ".1f"), ("seconds", "s", ".1f")),
 }
 # the same key -> (metric, the peer it is divided by)
@@ -43,7 +45,7 @@ RATIOS: Mapping[str, Sequence[tuple[str, str]]] = {
     **dict.fromkeys(
         ("publish", "confirm", "confirms", "consume"), (("messages_per_s", "haproxy"), ("messages_per_s", "direct"))
     ),
-    "rpc": (("p50", "haproxy"), ("p99", "haproxy"), ("p50", "direct")),
+    **dict.fromkeys(("rpc", "together"), (("p50", "haproxy"), ("p99", "haproxy"), ("p50", "direct"))),
     "backlog": (),
 }
 
