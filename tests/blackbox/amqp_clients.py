@@ -26,12 +26,13 @@ from tests.blackbox.gateway_process import PATIENCE
 
 
 class AioPika:
-    """aio-pika, as its documentation has it; `robust` is `connect_robust`."""
+    """aio-pika, as its documentation has it; `robust` is `connect_robust`, whose inbox outlives a connection."""
 
     library: ClassVar[str] = "aio-pika"
 
     def __init__(self, *, robust: bool = False) -> None:
         self.inbox = Inbox()
+        self._robust = robust
         self._connect = aio_pika.connect_robust if robust else aio_pika.connect
         self._queues: dict[str, Any] = {}
 
@@ -47,7 +48,8 @@ class AioPika:
             heartbeat=address.heartbeat,
             timeout=PATIENCE,
         )
-        self.connection.close_callbacks.add(self._closed)
+        if not self._robust:
+            self.connection.close_callbacks.add(self._closed)
         self.channel = await self.connection.channel()
 
     async def declare(self, name: str, *, exclusive: bool) -> None:

@@ -116,7 +116,7 @@ async def test_however_busy_a_session_ends_at_its_lifetime_and_a_new_login_is_ne
 async def test_operations_end_a_session_and_everybody_is_told(market, how):
     gateway = await market.gateway()
     hand = await (await market.hand()).logged_in()
-    (row,) = gateway.seen(event="session_started")
+    row = await gateway.until(event="session_started")
 
     await (gateway.run("kick", row["session"]) if how == "kicked" else gateway.run("user", "disable", "trader"))
 

@@ -1,12 +1,13 @@
-"""Venues that are not M7: the code behind the SASL password; and a live connection whose login is renewed by update-secret."""
+"""Venues that are not M7: other messages and no answers, or the code behind the SASL password; and logins renewed by update-secret."""
 
 import asyncio
 
 import pytest
 
 from tests.blackbox import amqp_bytes as amqp
+from tests.blackbox import amqp_m7 as m7
 from tests.blackbox.amqp_clients import LIBRARIES
-from tests.blackbox.amqp_floor import NEVER, SAME_CODE_AGAIN
+from tests.blackbox.amqp_floor import NEVER, SAME_CODE_AGAIN, Hand
 from tests.blackbox.gateway_process import ROOT
 from tests.blackbox.people import PASSWORD
 
@@ -40,7 +41,7 @@ async def publish(market, line, name: str, user: str = "trader") -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_code_behind_the_password_logs_in_and_never_reaches_the_broker(venue, library):
     wire = await venue.floor.wire(venue.vhost.broker.amqp)
-    gateway = await venue.gateway(venue="amqp-generic", broker=wire.port)
+    gateway = await venue.gateway(venue="amqp-password", broker=wire.port)
     code = venue.trader.code()
 
     line = await connect(venue, library, PASSWORD + code)
@@ -56,7 +57,7 @@ async def test_a_code_behind_the_password_logs_in_and_never_reaches_the_broker(v
 @pytest.mark.parametrize("what", ["wrong code", "no code", "wrong password"])
 async def test_without_both_the_library_is_told_access_refused_and_the_broker_hears_nothing(venue, library, what):
     wire = await venue.floor.wire(venue.vhost.broker.amqp)
-    gateway = await venue.gateway(venue="amqp-generic", broker=wire.port)
+    gateway = await venue.gateway(venue="amqp-password", broker=wire.port)
     person = venue.trader
     passwords = {
         "wrong code": PASSWORD + person.wrong_code(),
@@ -76,7 +77,7 @@ async def test_without_both_the_library_is_told_access_refused_and_the_broker_he
 
 @pytest.mark.req("M7-10", "M7-12")
 async def test_the_end_of_such_a_session_is_what_the_venue_sees_of_its_connection(venue):
-    gateway = await venue.gateway(venue="amqp-generic")
+    gateway = await venue.gateway(venue="amqp-password")
     line = await connect(venue, "aio-pika", PASSWORD + venue.trader.code())
     await publish(venue, line, "one")
 
@@ -88,7 +89,7 @@ async def test_the_end_of_such_a_session_is_what_the_venue_sees_of_its_connectio
 
 @pytest.mark.req("M7-9")
 async def test_a_code_behind_the_password_is_burnt_like_any_other(venue):
-    gateway = await venue.gateway(venue="amqp-generic", policy=NEVER)
+    gateway = await venue.gateway(venue="amqp-password", policy=NEVER)
     password = PASSWORD + venue.trader.code()
     line = await connect(venue, "aio-pika", password)
     await publish(venue, line, "one")
@@ -98,6 +99,48 @@ async def test_a_code_behind_the_password_is_burnt_like_any_other(venue):
         await connect(venue, "aio-pika", password)
 
     await gateway.until(event="login", reason="replayed_code")
+
+
+# ── other messages, and no answer to a login but the broker's confirm ──
+
+
+def logon(hand, code: str, number: str = "logon") -> bytes:
+    body = m7.element("Logon", {"name": "trader", "otp": code}, namespace="")
+    return hand.request(body, number, "session.logon", exchange="requests")
+
+
+async def generic_hand(market):
+    """A client of the generic venue: confirms on, and an answer queue as that venue calls them."""
+    hand = Hand(await market.wire(), market.trader, market.vhost.name)
+    await hand.peer.handshake("trader", PASSWORD, vhost=market.vhost.name)
+    await hand.peer.open_channel(1, confirms=True)
+    hand.queue = "replies.trader"
+    await hand.peer.send(amqp.queue_declare(1, hand.queue), amqp.consume(1, hand.queue))
+    await hand.peer.method("basic.consume-ok")
+    return hand
+
+
+@pytest.mark.req("M7-2", "M7-10", "M7-12")
+async def test_a_venue_of_other_messages_that_answers_no_login_is_live_on_the_brokers_confirm(venue):
+    gateway = await venue.gateway(venue="amqp-generic")
+    hand = await generic_hand(venue)
+    early = hand.request(b"<Order/>", "too-early", KEY, exchange="requests")
+
+    await hand.peer.send(early, logon(hand, venue.trader.wrong_code()))
+    refusals = [await hand.answer(number) for number in ("too-early", "logon")]
+    await hand.peer.send(logon(hand, venue.trader.code()), hand.request(b"<Order/>", "one", KEY, exchange="requests"))
+    acks = [(await hand.peer.method("basic.ack")).acked[0] for _ in range(4)]
+    await venue.until(lambda: len(venue.exchange.requests) == 2)
+    hand.peer.vanish()
+
+    await venue.until(lambda: len(venue.exchange.requests) == 3)
+    assert [one.name for one in refusals] == ["Rejected", "Rejected"]
+    assert refusals[0]["code"] == "401"
+    assert acks == [1, 2, 3, 4]
+    names = [one.read for one in venue.exchange.requests]
+    assert [one.name for one in names] == ["Logon", "Order", "Logoff"]
+    assert [dict(one.attributes) for one in names] == [{"name": "trader"}, {}, {"name": "trader"}]
+    await gateway.until(event="session_ended", reason="client_lost")
 
 
 # ── update-secret ──
