@@ -5,6 +5,7 @@ two plugins) and, beside that, with a plain listener for tests. It must not touc
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import pwd
@@ -99,6 +100,7 @@ class PrivateBroker:
                     cwd=self._folder,
                     env=self._environment(),
                     start_new_session=True,
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509  nothing but one system call happens in it
                     **self._identity,
                 )
             )
@@ -203,6 +205,15 @@ def _settings(text: str) -> dict[str, str]:
     """Return what a rabbitmq.conf says, comments left out."""
     lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#"))
     return {name.strip(): value.strip() for name, _, value in lines}
+
+
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this child when whoever started it is gone, even by SIGKILL."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def server() -> str:

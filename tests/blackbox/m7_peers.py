@@ -130,8 +130,8 @@ class OwnBroker(M7Process):
         self.broker = Broker.from_json(ready)
         return ready
 
-    async def kill(self) -> None:
-        """End it: its own process first ends the broker."""
+    async def _end_now(self) -> None:
+        """End it in order: its process kills the broker first, and removes its folder."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         await self._ended()
