@@ -72,10 +72,13 @@ class People:
 
     async def set_password(self, name: str, password: Secret, by: Actor, *, must_change: bool) -> None:
         """Set somebody's password and end the user's sessions. Raises WeakPassword (TW-6, TW-7), NotFound."""
-        used = await self._used(name, password)
-        self._judge(password, name, used)
-        hashed = await self._passwords.hash(password)
+        hashed = await self.hashed(name, password)
         await self._store.users.set_password(name, hashed, by, must_change=must_change, end_sessions=True)
+
+    async def hashed(self, name: str, password: Secret) -> str:
+        """Return the hash of a new password that keeps the rules. Raises WeakPassword (TW-6, TW-7), NotFound."""
+        self._judge(password, name, await self._used(name, password))
+        return await self._passwords.hash(password)
 
     async def change_password(self, name: str, current: Secret, new: Secret, by: Actor) -> None:
         """Change one's own password. Raises WrongPassword, WeakPassword (TW-6 minimum age, too), NotFound."""
@@ -107,11 +110,19 @@ class People:
         """Forget failures and locks (TW-5). Raises NotFound."""
         await self._store.users.unlock(name, by)
 
-    async def enroll(self, name: str, device: Device, label: str, by: Actor) -> Enrolment:
-        """Make an authenticator with the hash, digits and period of `device` and a new key. Raises NotFound, Conflict (SF-6)."""
+    async def enroll(
+        self, name: str, device: Device, label: str, by: Actor, *, replaces: str | None = None
+    ) -> Enrolment:
+        """Make an authenticator with the hash, digits and period of `device` and a new key. Raises NotFound, Conflict (SF-6).
+
+        `replaces` is the id of the one that goes when this one is confirmed; "" all of them, which a link sees to. Then
+        there may be one more than the policy allows meanwhile.
+        """
         key = secrets.token_bytes(KEY_BYTES[device.algorithm])
-        most = self._policy.totp.max_devices
-        made = await self._store.devices.add(name, replace(device, key=Secret(key)), label, by, at_most=most)
+        most = self._policy.totp.max_devices + (replaces is not None)
+        made = await self._store.devices.add(
+            name, replace(device, key=Secret(key)), label, by, at_most=most, replaces=replaces or ""
+        )
         text = base64.b32encode(key).decode().rstrip("=")
         generator = pyotp.TOTP(text, digits=device.digits, digest=totp.HASHES[device.algorithm], interval=device.period)
         uri = generator.provisioning_uri(name=name, issuer_name=ISSUER)
@@ -119,13 +130,18 @@ class People:
 
     async def confirm(self, name: str, device_id: str, code: Secret, by: Actor) -> None:
         """Make an authenticator count, once a code of it was seen; the code is burnt. Raises WrongCode, NotFound."""
+        step = await self.step_of(name, device_id, code, by.wall)
+        await self._store.devices.confirm(name, device_id, step, by)
+
+    async def step_of(self, name: str, device_id: str, code: Secret, at: float) -> int:
+        """Return the step a new authenticator's first code belongs to. Raises WrongCode, NotFound."""
         devices = {device.id: device for device in await self._store.devices.devices(name)}
         if device_id not in devices:
             raise NotFound(f"user {name!r} has no device {device_id!r}")
-        step = totp.match(devices[device_id], code, by.wall, window=1)
+        step = totp.match(devices[device_id], code, at, window=1)
         if step is None:
             raise WrongCode("that is not a code of this authenticator: check its clock and try the next code")
-        await self._store.devices.confirm(name, device_id, step, by)
+        return step
 
     async def kick(self, session: str, by: Actor) -> None:
         """End a live session. Raises NotFound where it is not live."""

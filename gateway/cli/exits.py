@@ -43,7 +43,9 @@ def fail(message: str, code: Code) -> NoReturn:
 
 def code_of(error: Exception) -> Code | None:
     """Return the exit code of an error that is expected to happen; None is a defect, whose traceback is wanted."""
-    from gateway.auth.users import WrongCode, WrongPassword  # noqa: PLC0415 - only when something went wrong
+    from gateway.auth.desk import Forbidden  # noqa: PLC0415 - only when something went wrong
+    from gateway.auth.proofs import Denied  # noqa: PLC0415
+    from gateway.auth.users import WrongCode, WrongPassword  # noqa: PLC0415
     from gateway.net.spec import StartError  # noqa: PLC0415
     from gateway.settings import ConfigError  # noqa: PLC0415
     from gateway.store.errors import KeyRefused, NotFound, SchemaMismatch, StoreError, StoreUnavailable  # noqa: PLC0415
@@ -54,7 +56,7 @@ def code_of(error: Exception) -> Code | None:
         (ConfigError, Code.USAGE),
         (NotFound, Code.NOT_FOUND),
         ((StoreUnavailable, KeyRefused, SchemaMismatch), Code.UNAVAILABLE),
-        ((StoreError, WrongCode, WrongPassword, StartError, OSError, ValueError), Code.FAILED),
+        ((StoreError, Forbidden, Denied, WrongCode, WrongPassword, StartError, OSError, ValueError), Code.FAILED),
     ):
         if isinstance(error, kind):
             return code

@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from gateway.cli.admins import app as admins
 from gateway.cli.attach import attach
 from gateway.cli.audit import app as audit
 from gateway.cli.backup import backup, restore
@@ -12,6 +13,7 @@ from gateway.cli.compliance import compliance
 from gateway.cli.doctor import doctor
 from gateway.cli.exits import Code, code_of, fail
 from gateway.cli.keys import app as keys
+from gateway.cli.links import app as links
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
 from gateway.cli.sessions import kick, sessions
 from gateway.cli.totp import app as totp
@@ -20,6 +22,8 @@ from gateway.cli.users import app as users
 app = new_app("A login-session gateway for order entry.")
 app.add_typer(users, name="user")
 app.add_typer(totp, name="totp")
+app.add_typer(admins, name="admin")
+app.add_typer(links, name="link")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.command("backup", **COMMAND)(backup)

@@ -55,9 +55,9 @@ def enroll(  # noqa: PLR0913, PLR0917 - one option for each thing an authenticat
     with at_work(config) as work:
         made = work.run(work.people.enroll(name, device, label, work.actor()))
         if as_json:
-            print_json(_fields(made))
+            print_json(fields_of(made))
         else:
-            _show(made)
+            show_key(made)
             if not confirmed:
                 _first_code(work, name, made.device)
 
@@ -87,13 +87,14 @@ def reset(name: UserName, config: ConfigFile = None, proof: Proof = "") -> None:
     say(f"reset: {count} authenticator{'' if count == 1 else 's'} of user {name} destroyed")
 
 
-def _fields(made: "Enrolment") -> dict[str, object]:
+def fields_of(made: "Enrolment") -> dict[str, object]:
     """Return what `--json` prints: the one time that the key is shown."""
     key = {"secret": made.secret.reveal().decode(), "uri": made.uri.reveal().decode()}
     return {"device": made.device, "confirmed": made.confirmed, **key}
 
 
-def _show(made: "Enrolment") -> None:
+def show_key(made: "Enrolment") -> None:
+    """Print a new key, with its QR code on a terminal."""
     import segno  # noqa: PLC0415 - only this command draws
 
     if sys.stdout.isatty():

@@ -37,7 +37,8 @@ def _date(text: str) -> datetime:
     raise typer.BadParameter("a date is 2026-12-31 (midnight UTC) or 2026-12-31T18:00:00Z")
 
 
-def _dates(words: str) -> Any:
+def dates(words: str) -> Any:
+    """Return the option of a date."""
     return typer.Option(parser=_date, metavar="DATE", show_default=False, help=words)
 
 
@@ -54,8 +55,8 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
     method: Annotated[Method, typer.Option(help="How it proves who it is.")] = Method.PASSWORD_TOTP,
     second_factor: Annotated[SecondFactor | None, typer.Option(help="Over the policy's, where that allows it.")] = None,
     organisation: Annotated[str, typer.Option(help="Firm it belongs to.")] = "",
-    valid_from: Annotated[datetime | None, _dates("First day, such as 2026-12-31 (UTC).")] = None,
-    valid_until: Annotated[datetime | None, _dates("When it ends.")] = None,
+    valid_from: Annotated[datetime | None, dates("First day, such as 2026-12-31 (UTC).")] = None,
+    valid_until: Annotated[datetime | None, dates("When it ends.")] = None,
     password_file: PasswordFile = None,
     *,
     password_stdin: PasswordStdin = False,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # `--help` needs none of it, and it takes a second to import
+    from gateway.auth.passwords import Passwords
     from gateway.auth.users import People
     from gateway.settings import Configuration
     from gateway.store.ports import Actor
@@ -27,6 +28,7 @@ class Work:
     configuration: "Configuration"
     store: "Store"
     people: "People"
+    passwords: "Passwords"
     runner: asyncio.Runner
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -67,7 +69,8 @@ def at_work(config: Path | None) -> Iterator[Work]:
         if not had_key:
             sys.stderr.write(f"gateway: made the master key {key} (mode 0600): keep a copy apart from the database\n")
         try:
-            yield Work(configuration, store, People(store, configuration.policy, passwords), runner)
+            people = People(store, configuration.policy, passwords)
+            yield Work(configuration, store, people, passwords, runner)
         finally:
             runner.run(store.close())
             passwords.close()

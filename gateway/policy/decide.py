@@ -90,11 +90,13 @@ def decide(policy: Policy, snapshot: Snapshot, attempt: Attempt, evidence: Evide
         return Deny(Reason.ADDRESS_BLOCKED)
     if snapshot.user is None:
         return Deny(Reason.UNKNOWN_USER, changes=_spent(policy, snapshot, now))
-    return _Case(policy, snapshot, attempt, evidence, now, snapshot.user).decide()
+    return Case(policy, snapshot, attempt, evidence, now, snapshot.user).decide()
 
 
 def code_demanded(policy: Policy, user: User, devices: tuple[Device, ...]) -> bool:
-    """Say whether this user must present a code (M7-3, CQ-4, SF-4, HK-8)."""
+    """Say whether this user must present a code (M7-3, CQ-4, SF-4, HK-8); whoever administers others always (TW-2)."""
+    if user.grant is not None:
+        return True
     if user.method is Method.EXTERNAL:
         return False
     if user.method is not Method.PASSWORD and any(device.confirmed for device in devices):
@@ -120,7 +122,7 @@ def _ids(sessions: tuple[LiveSession, ...]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """One known user's login. Each question answers with a Deny, or None to go on; the order is `decide`'s."""
 
     policy: Policy
@@ -131,7 +133,8 @@ class _Case:
     user: User
 
     def decide(self) -> Decision:
-        refusal = self._stranger() or self._shut() or self._detached()
+        """Ask the questions in their order."""
+        refusal = self._stranger() or self._shut() or self._again() or self._detached()
         if refusal:
             return refusal
         if not code_demanded(self.policy, self.user, self.snapshot.devices):
@@ -167,9 +170,11 @@ class _Case:
             return self._deny(Reason.LOCKED)
         if lockout.backoff_left(failures, rules, self.now):
             return self._deny(Reason.BACKED_OFF)
-        if lockout.repeated(failures, self.evidence.digest):
-            return self._deny(Reason.REPEATED)
         return None
+
+    def _again(self) -> Deny | None:
+        repeated = lockout.repeated(self._failures, self.evidence.digest)
+        return self._deny(Reason.REPEATED) if repeated else None
 
     def _detached(self) -> Deny | None:
         """Refuse to renew what is over, or another user's. Whoever asks holds that connection, so it learns nothing."""
@@ -273,10 +278,13 @@ class _Case:
             yield SetFailures(Failures())
         if found:
             yield BurnStep(found.device.id, found.step, once=self.policy.totp.reuse is Reuse.NEVER)
+        # A session does not outlive its user's last day (HK-7).
+        left = math.inf if self.user.valid_until is None else self.user.valid_until - self.now
+        lifetime = min(rules.lifetime, left)
         yield (
-            RenewSession(renews, rules.idle, rules.lifetime)
+            RenewSession(renews, rules.idle, lifetime)
             if renews
-            else OpenSession(self.evidence.session, rules.idle, rules.lifetime)
+            else OpenSession(self.evidence.session, rules.idle, lifetime)
         )
 
     def _fail(self, reason: Reason, kind: Counted, drift: int | None = None) -> Deny:

@@ -6,6 +6,7 @@ from enum import Enum
 from gateway.core.login import Memory
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.roles import Grant
 from gateway.policy.rules import SecondFactor
 
 
@@ -24,6 +25,8 @@ class Method(Enum):
 class User:
     """`process`, `certificate`, `route` bindings: what this user may present; an empty `certificates` demands none,
     an empty `processes` lets nobody in (fail closed), an empty `routes` allows every route.
+
+    `grant`: what it may administer, and until when; None for a user. `email`: where links to it go.
     """
 
     id: str
@@ -40,6 +43,8 @@ class User:
     processes: frozenset[str] = frozenset()
     certificates: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
+    email: str = ""
+    grant: Grant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,13 @@ class BurnStep:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendRecovery:
+    """Make a recovery code unusable, by its keyed digest; one that is spent already is a conflict."""
+
+    digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSession:
     """Take a place for a session: its lease starts and its stream's memory is open."""
 
@@ -156,4 +168,4 @@ class EndSession:
     reason: Reason
 
 
-Change = SetFailures | SetAddress | BurnStep | OpenSession | RenewSession | EndSession
+Change = SetFailures | SetAddress | BurnStep | SpendRecovery | OpenSession | RenewSession | EndSession

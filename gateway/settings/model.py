@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.core.secret import Secret
 from gateway.settings.connections import Listener, RouteSettings
+from gateway.settings.people import OrganisationSettings, PeopleSettings
 from gateway.settings.policy import PolicyOverrides
 from gateway.settings.types import (
     AddressOrOff,
@@ -141,6 +142,10 @@ class Settings(Section):
     """What SIGTERM does."""
     portal: PortalSettings = PortalSettings()
     """Where users find help."""
+    people: PeopleSettings = PeopleSettings()
+    """Enrolment, self-service and delegated administration."""
+    organisation: tuple[OrganisationSettings, ...] = ()
+    """Firms that have terms of their own."""
     argon2: Argon2Settings = Argon2Settings()
     """Password hashing."""
 
@@ -169,6 +174,7 @@ class Settings(Section):
 
     def _twice(self) -> list[tuple[str, str]]:
         named = [("listener", one.name) for one in self.listener] + [("route", one.name) for one in self.route]
+        named += [("organisation", one.name) for one in self.organisation]
         return [both for both, times in Counter(named).items() if times > 1]
 
     def routes_of(self, listener: Listener) -> tuple[RouteSettings, ...]:

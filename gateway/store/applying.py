@@ -18,14 +18,26 @@ from gateway.policy.snapshot import (
     SetAddress,
     SetFailures,
     Snapshot,
+    SpendRecovery,
+    User,
 )
 from gateway.store.audit import AuditEntry, plain
 from gateway.store.database import Tx
 from gateway.store.errors import Conflict
 from gateway.store.reading import Terms, digests_text
-from gateway.store.schema import addresses, burnt_steps, devices, failures, memories, orders, sessions, users
+from gateway.store.schema import (
+    addresses,
+    burnt_steps,
+    devices,
+    failures,
+    memories,
+    orders,
+    recovery_codes,
+    sessions,
+    users,
+)
 
-_ORDER = (SetFailures, BurnStep, SetAddress, EndSession, RenewSession, OpenSession)
+_ORDER = (SetFailures, BurnStep, SpendRecovery, SetAddress, EndSession, RenewSession, OpenSession)
 _MOVE_REVISION = (
     sa.update(users)
     .where(users.c.id == sa.bindparam("user"), users.c.revision == sa.bindparam("seen"))
@@ -87,20 +99,27 @@ def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Ch
             raise ValueError("only an address can be charged where the user is unknown")
         _guard(tx, user.id, snapshot.revision)
     for change in sorted(changes, key=_turn):
-        match change, user:
-            case SetAddress(), _:
-                _set_address(tx, snapshot, change, terms)
-            case SetFailures(), _ if user:
-                _set_failures(tx, user.id, change, terms)
-            case BurnStep(), _:
-                _burn(tx, change, session, snapshot, terms)
-            case EndSession(), _:
-                end_for(tx, change, terms.now)
-            case RenewSession(), _ if user:
-                _renew(tx, user.id, change, terms)
-            case OpenSession(), _ if user:
-                _open(tx, terms, snapshot, change)
+        if isinstance(change, BurnStep):
+            _burn(tx, change, session, snapshot, terms)
+        else:
+            _apply(tx, terms, snapshot, change)
     tx.audit(entry)
+
+
+def _apply(tx: Tx, terms: Terms, snapshot: Snapshot, change: Change) -> None:
+    match change, snapshot.user:
+        case SetAddress(), _:
+            _set_address(tx, snapshot, change, terms)
+        case SetFailures(), User() as user:
+            _set_failures(tx, user.id, change, terms)
+        case SpendRecovery(), User() as user:
+            _spend(tx, user.id, change, terms)
+        case EndSession(), _:
+            end_for(tx, change, terms.now)
+        case RenewSession(), User() as user:
+            _renew(tx, user.id, change, terms)
+        case OpenSession(), _:
+            _open(tx, terms, snapshot, change)
 
 
 def _turn(change: Change) -> tuple[int, str]:
@@ -124,6 +143,13 @@ def _burn(tx: Tx, change: BurnStep, session: str, snapshot: Snapshot, terms: Ter
     }
     tx.execute(_BURN, row)
     tx.execute(_USED, {"device": change.device, "wall": terms.now})
+
+
+def _spend(tx: Tx, user: str, change: SpendRecovery, terms: Terms) -> None:
+    mine = sa.and_(recovery_codes.c.user_id == user, recovery_codes.c.digest == change.digest)
+    spend = sa.update(recovery_codes).where(mine, recovery_codes.c.used.is_(None)).values(used=terms.now)
+    if tx.execute(spend).rowcount != 1:
+        raise Conflict("the recovery code was used by somebody else just now")
 
 
 def _set_failures(tx: Tx, user: str, change: SetFailures, terms: Terms) -> None:

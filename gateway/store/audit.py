@@ -20,14 +20,17 @@ MAX_TEXT = 200
 
 DETAIL_KEYS = frozenset(
     {
+        "act",
         "actor",
         "certificate",
         "certificate_subject",
         "count",
         "device",
         "duration",
+        "expires",
         "failures",
         "fields",
+        "group",
         "key_id",
         "listener",
         "locked_until",
@@ -36,14 +39,19 @@ DETAIL_KEYS = frozenset(
         "port",
         "process",
         "protocol",
+        "purpose",
+        "request",
         "retry_after",
+        "role",
         "route",
         "source",
         "step",
         "stream",
         "target",
+        "until",
         "upstream",
         "version",
+        "why",
     }
 )
 
@@ -63,6 +71,22 @@ class Event(Enum):
     USER_CHANGED = "user.changed"
     USER_UNLOCKED = "user.unlocked"
     PASSWORD_SET = "password.set"  # noqa: S105 - an event
+    ROLE_GRANTED = "role.granted"
+    ROLE_ENDED = "role.ended"
+    GATEWAY_BOOTSTRAPPED = "gateway.bootstrapped"
+    PROOF_GIVEN = "proof.given"
+    PROOF_REFUSED = "proof.refused"
+    LINK_ASKED = "link.asked"
+    LINK_ISSUED = "link.issued"
+    LINK_USED = "link.used"
+    REQUEST_MADE = "request.made"
+    REQUEST_APPROVED = "request.approved"
+    REQUEST_REFUSED = "request.refused"
+    USERS_IMPORTED = "users.imported"
+    GROUP_CHANGED = "group.changed"
+    RECOVERY_MADE = "recovery.made"
+    RECOVERY_USED = "recovery.used"
+    DEVICE_CHANGED = "device.changed"
     DEVICE_ADDED = "device.added"
     DEVICE_CONFIRMED = "device.confirmed"
     DEVICE_REMOVED = "device.removed"

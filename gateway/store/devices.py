@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,9 +26,12 @@ class SqlDeviceStore:
         self._database = database
         self._vault = vault
 
-    async def add(self, user: str, device: Device, name: str, by: Actor, *, at_most: int = 3) -> DeviceInfo:
+    async def add(  # noqa: PLR0913 - what a device is, by name
+        self, user: str, device: Device, name: str, by: Actor, *, at_most: int = 3, replaces: str = ""
+    ) -> DeviceInfo:
         """See DeviceStore."""
-        return await self._database.write(lambda tx: _add(tx, self._vault, user, device, (plain(name), by, at_most)))
+        rest = _Rest(plain(name), by, at_most, replaces)
+        return await self._database.write(lambda tx: _add(tx, self._vault, user, device, rest))
 
     async def devices(self, user: str) -> tuple[Device, ...]:
         """See DeviceStore. Raises NotFound, KeyRefused."""
@@ -48,6 +52,10 @@ class SqlDeviceStore:
         """See DeviceStore."""
         await self._database.write(lambda tx: _remove(tx, user, device, by, end_sessions=end_sessions))
 
+    async def rename(self, user: str, device: str, name: str, by: Actor) -> None:
+        """See DeviceStore."""
+        await self._database.write(lambda tx: _rename(tx, user, device, plain(name), by))
+
 
 def device_infos(connection: sa.Connection, user_ids: Sequence[str]) -> dict[str, tuple[DeviceInfo, ...]]:
     """Return the devices of each user id, oldest first, without their keys."""
@@ -58,21 +66,32 @@ def device_infos(connection: sa.Connection, user_ids: Sequence[str]) -> dict[str
     return infos
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is said of a new device beside its key."""
+
+    name: str
+    by: Actor
+    at_most: int
+    replaces: str
+
+
 def _info(row: sa.Row[Any]) -> DeviceInfo:
     return DeviceInfo(*(getattr(row, name) for name in DeviceInfo.__slots__))
 
 
-def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: tuple[str, Actor, int]) -> DeviceInfo:
-    name, by, at_most = rest
-    owner = touch(tx, user)
-    if len(device_infos(tx.connection, [owner.id]).get(owner.id, ())) >= at_most:
-        raise Conflict(f"user {user!r} has {at_most} devices already; remove one first")
+def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: "_Rest") -> DeviceInfo:
+    by, owner = rest.by, touch(tx, user)
+    if rest.replaces:
+        _owned(tx, owner.id, user, rest.replaces)
+    if len(device_infos(tx.connection, [owner.id]).get(owner.id, ())) >= rest.at_most:
+        raise Conflict(f"user {user!r} has {rest.at_most} devices already; remove one first")
     id_ = device.id or secrets.token_hex(8)
     sealed = vault.seal(device.key, id_, owner.id, sealing_key(tx, vault))
     values = {
         "id": id_,
         "user_id": owner.id,
-        "name": name,
+        "name": rest.name,
         "key_id": sealed.key_id,
         "sealed": sealed.blob,
         "algorithm": device.algorithm,
@@ -80,6 +99,7 @@ def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: tuple[str, Actor
         "period": device.period,
         "confirmed": device.confirmed,
         "created": by.wall,
+        "replaces": rest.replaces,
     }
     row = tx.execute(sa.insert(devices).returning(devices), values).one()
     record(tx, by, Event.DEVICE_ADDED, user, {"device": id_})
@@ -92,6 +112,11 @@ def _confirm(tx: Tx, user: str, device: str, step: int, by: Actor) -> None:
     burn = {"device_id": row.id, "step": step, "slot": "", "session": "", "wall": by.wall}
     tx.execute(sa.insert(burnt_steps), burn)
     tx.execute(sa.update(devices).where(devices.c.id == row.id).values(confirmed=True, last_used=by.wall))
+    if row.replaces:
+        old = sa.and_(devices.c.id == row.replaces, devices.c.user_id == owner.id)
+        if tx.execute(sa.delete(devices).where(old)).rowcount:
+            end_all(tx, owner.id, by)
+            record(tx, by, Event.DEVICE_REMOVED, user, {"device": row.replaces})
     record(tx, by, Event.DEVICE_CONFIRMED, user, {"device": row.id, "step": step})
 
 
@@ -102,6 +127,13 @@ def _remove(tx: Tx, user: str, device: str, by: Actor, *, end_sessions: bool) ->
     if end_sessions and row.confirmed:
         end_all(tx, owner.id, by)
     record(tx, by, Event.DEVICE_REMOVED, user, {"device": row.id})
+
+
+def _rename(tx: Tx, user: str, device: str, name: str, by: Actor) -> None:
+    owner = touch(tx, user)
+    row = _owned(tx, owner.id, user, device)
+    tx.execute(sa.update(devices).where(devices.c.id == row.id).values(name=name))
+    record(tx, by, Event.DEVICE_CHANGED, user, {"device": row.id, "fields": "name"})
 
 
 def _owned(tx: Tx, owner: str, user: str, device: str) -> sa.Row[Any]:

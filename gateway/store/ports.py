@@ -11,6 +11,7 @@ from typing import Protocol
 from gateway.core.authority import Ended, Order, Owed, Seen, Started
 from gateway.core.login import Attempt, Note
 from gateway.core.reason import Reason
+from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Change, Device, Failures, Snapshot, User
 from gateway.store.audit import AuditEntry, AuditRow, Head, Verification
 from gateway.store.vault import MasterKey
@@ -121,6 +122,7 @@ class DeviceInfo:
     confirmed: bool
     created: float
     last_used: float | None
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class UserStore(Protocol):
         """Return users in the order of their names, beginning behind `after`."""
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:
-        """Replace everything but id, name and password. A user who is disabled by it loses its sessions.
+        """Replace everything but id, name, password and role. Sessions that could not be opened any more are ended.
 
         Raises Conflict where the user is not at `revision` any more, NotFound.
         """
@@ -163,23 +165,34 @@ class UserStore(Protocol):
     async def unlock(self, name: str, by: Actor) -> None:
         """Forget the user's failures, locks and revocation (TW-5). Raises NotFound."""
 
+    async def grant(self, name: str, grant: Grant | None, by: Actor) -> None:
+        """Give a role in place of the one the user has; None takes it away. Raises NotFound."""
+
 
 class DeviceStore(Protocol):
     """Authenticators. Keys are sealed on their way in; every change is audited and moves the user's revision."""
 
-    async def add(self, user: str, device: Device, name: str, by: Actor, *, at_most: int = 3) -> DeviceInfo:
+    async def add(  # noqa: PLR0913 - what a device is, by name
+        self, user: str, device: Device, name: str, by: Actor, *, at_most: int = 3, replaces: str = ""
+    ) -> DeviceInfo:
         """Add a device to the user named `user`; an empty `id` is given one. Raises NotFound, Conflict where there are
-        `at_most` already (SF-6).
+        `at_most` already (SF-6). `replaces`: the device that goes when this one is confirmed.
         """
 
     async def devices(self, user: str) -> tuple[Device, ...]:
         """Return the user's devices with their keys, unconfirmed ones too: to check the code of an enrolment."""
 
     async def confirm(self, user: str, device: str, step: int, by: Actor) -> None:
-        """Make a device count; the step of the code that confirmed it is burnt. Raises NotFound, Conflict."""
+        """Make a device count; the step of the code that confirmed it is burnt, and the device it replaces goes.
+
+        Raises NotFound, Conflict.
+        """
 
     async def remove(self, user: str, device: str, by: Actor, *, end_sessions: bool = True) -> None:
         """Destroy a device's key (M7-6). Raises NotFound."""
+
+    async def rename(self, user: str, device: str, name: str, by: Actor) -> None:
+        """Call a device something else. Raises NotFound."""
 
 
 class AuditStore(Protocol):

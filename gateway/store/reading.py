@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gateway.core.login import Attempt, Memory
 from gateway.core.reason import Reason
+from gateway.policy.roles import Grant, Role
 from gateway.policy.rules import SecondFactor
 from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, Snapshot, User
 from gateway.store.audit import plain
@@ -130,6 +131,8 @@ def user_from(row: sa.Row[Any], bound: Sequence[tuple[str | None, str]]) -> User
         processes=frozenset(value for kind, value in bound if kind == "process"),
         certificates=frozenset(value for kind, value in bound if kind == "certificate"),
         routes=frozenset(value for kind, value in bound if kind == "route"),
+        email=row.email,
+        grant=None if row.role_until is None else Grant(Role(row.role), row.role_until),
     )
 
 

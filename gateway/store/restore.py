@@ -22,7 +22,7 @@ from gateway.store.database import ChainKey, Tx
 from gateway.store.errors import BackupRefused, KeyRefused
 from gateway.store.migrate import open_vault, reshape, store_id_of
 from gateway.store.ports import Actor
-from gateway.store.schema import REVISION, audit, audit_head, devices, keys, memories, meta, metadata
+from gateway.store.schema import REVISION, audit, audit_head, devices, keys, links, memories, meta, metadata
 from gateway.store.store import connect
 from gateway.store.strongbox import opened
 from gateway.store.vault import MasterKey, Sealed, Vault, key_check
@@ -85,6 +85,7 @@ def _restore(connection: sa.Connection, archive: Archive, master: MasterKey, by:
     chain = _prove(connection, archive, master)
     # What the engines and clients counted since is not in here: as after a crash, refusals are silent until a reset.
     connection.execute(sa.update(memories).values(open=True))
+    connection.execute(sa.delete(links))  # which of them were used since is not in here
     _advance_sequences(connection)
     tx = Tx(connection, chain)
     record(tx, by, Event.STORE_RESTORED, "", {"count": total})

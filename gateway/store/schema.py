@@ -18,7 +18,7 @@ from sqlalchemy import (
     false,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration this program is written for (a test holds it to migrations/)."""
 
 metadata = MetaData(
@@ -70,8 +70,11 @@ users = Table(
     Column("password_changed", Double, nullable=False),
     Column("created", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    _text("email", default=""),
+    _text("role", default="user"),
+    Column("role_until", Double),
 )
-"""`revision` moves with every change of the user or of anything its logins are judged by."""
+"""`revision` moves with every change of the user or of anything its logins are judged by. `role` is over at `role_until`."""
 
 bindings = Table(
     "bindings",
@@ -96,8 +99,10 @@ devices = Table(
     Column("confirmed", Boolean, nullable=False),
     Column("created", Double, nullable=False),
     Column("last_used", Double),
+    _text("replaces", default=""),
     Index("ix_devices_user_id", "user_id"),
 )
+"""`replaces`: the device that goes when this one is confirmed; until then both are there, and the old one counts."""
 
 password_history = Table(
     "password_history",
@@ -227,3 +232,28 @@ audit_head = Table(
     Column("mac", LargeBinary, nullable=False),
 )
 """One row, id 1: the lock under which rows are appended, on every engine."""
+
+links = Table(
+    "links",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    _user(),
+    _text("purpose"),
+    _text("asked_by"),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("used", Double),
+    _text("device", default=""),
+    Index("ix_links_user_id", "user_id"),
+)
+"""One-time links: `digest` is the SHA-256 of the token, which stands nowhere. `device`: the one that is being enrolled by it."""
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("created", Double, nullable=False),
+    Column("used", Double),
+)
+"""Each stands in for a code once; `digest` is keyed (`Vault.credential_digest`)."""

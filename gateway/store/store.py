@@ -18,9 +18,11 @@ from gateway.store.database import ChainKey, Database, Read, T
 from gateway.store.devices import SqlDeviceStore
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.keys import SqlKeyStore
+from gateway.store.links import SqlLinkStore
 from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
 from gateway.store.postgres import PostgresDatabase
+from gateway.store.recovery import SqlRecoveryStore
 from gateway.store.sessions import SqlSessionStore, prune
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.users import SqlUserStore
@@ -45,6 +47,8 @@ class Store:
         self.audit = SqlAuditStore(database, chain)
         self.keys = SqlKeyStore(database, vault, chain.store_id)
         self.backups = SqlBackupStore(database, chain.store_id)
+        self.links = SqlLinkStore(database)
+        self.recovery = SqlRecoveryStore(database)
 
     @classmethod
     async def open(

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Failures, User
 from gateway.store.acts import end_all, record, touch
 from gateway.store.audit import Event, plain
@@ -14,6 +15,7 @@ from gateway.store.devices import device_infos
 from gateway.store.errors import AlreadyExists, Conflict, NotFound
 from gateway.store.ports import Account, Actor, DeviceInfo
 from gateway.store.reading import digests_from, user_from
+from gateway.store.rights import end_what_was_lost
 from gateway.store.schema import bindings, failures, password_history, users
 
 NAME_LIMIT = 100
@@ -30,7 +32,7 @@ class SqlUserStore:
         """See UserStore."""
         _check_texts(user)
         try:
-            return await self._database.write(lambda tx: _add(tx, user, by))
+            return await self._database.write(lambda tx: add_user(tx, user, by))
         except Conflict:  # two at once: the unique name decided
             raise AlreadyExists(f"a user called {user.name!r} exists already") from None
 
@@ -57,7 +59,7 @@ class SqlUserStore:
 
         def write(tx: Tx) -> None:
             user = touch(tx, name)
-            _replace_password(tx, user, password_hash, by, must_change=must_change)
+            replace_password(tx, user, password_hash, by, must_change=must_change)
             if end_sessions:
                 end_all(tx, user.id, by)
             record(tx, by, Event.PASSWORD_SET, user.name)
@@ -77,6 +79,10 @@ class SqlUserStore:
             record(tx, by, Event.USER_UNLOCKED, user.name)
 
         await self._database.write(write)
+
+    async def grant(self, name: str, grant: Grant | None, by: Actor) -> None:
+        """See UserStore."""
+        await self._database.write(lambda tx: give_role(tx, name, grant, by))
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +141,7 @@ def _history(connection: sa.Connection, name: str, count: int) -> tuple[str, ...
 
 
 def _check_texts(user: User) -> None:
-    for text in (user.name, user.organisation, *user.processes, *user.certificates, *user.routes):
+    for text in (user.name, user.organisation, user.email, *user.processes, *user.certificates, *user.routes):
         if plain(text, NAME_LIMIT) != text and text not in user.certificates:
             raise ValueError(f"{text[:NAME_LIMIT]!r} is longer than {NAME_LIMIT} characters or holds a NUL")
     if not user.name.strip() or user.name != user.name.strip():
@@ -151,14 +157,30 @@ def _columns(user: User) -> dict[str, object]:
         "valid_from": user.valid_from,
         "valid_until": user.valid_until,
         "must_change": user.must_change,
+        "email": user.email,
     }
 
 
-def _add(tx: Tx, user: User, by: Actor) -> Account:
+def _role(grant: Grant | None) -> dict[str, object]:
+    return {"role": grant.role.value if grant else "user", "role_until": grant.until if grant else None}
+
+
+def give_role(tx: Tx, name: str, grant: Grant | None, by: Actor) -> None:
+    """Give a user a role in place of the one it has, None takes it away. Raises NotFound."""
+    user = touch(tx, name)
+    tx.execute(sa.update(users).where(users.c.id == user.id).values(_role(grant)))
+    if grant is None:
+        record(tx, by, Event.ROLE_ENDED, name, {"role": user.role})
+    else:
+        record(tx, by, Event.ROLE_GRANTED, name, {"role": grant.role.value, "until": grant.until})
+
+
+def add_user(tx: Tx, user: User, by: Actor) -> Account:
+    """Add a user inside a transaction; see UserStore."""
     if tx.execute(sa.select(users.c.id).where(users.c.name == user.name)).first() is not None:
         raise AlreadyExists(f"a user called {user.name!r} exists already")
     id_ = user.id or secrets.token_hex(8)
-    row = {"id": id_, "name": user.name, "created": by.wall, "revision": 1, **_columns(user)}
+    row = {"id": id_, "name": user.name, "created": by.wall, "revision": 1, **_columns(user), **_role(user.grant)}
     tx.execute(
         sa.insert(users), {**row, "password_hash": user.password_hash, "password_changed": user.password_changed}
     )
@@ -185,14 +207,14 @@ def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
     tx.execute(sa.delete(bindings).where(bindings.c.user_id == row.id))
     _bind(tx, row.id, user)
     after = _accounts(tx.connection, users.c.id == row.id, 1)[0]
-    if before[0].user.enabled and not user.enabled:
-        end_all(tx, row.id, by)
+    end_what_was_lost(tx, before[0].user, after.user, by)
     changed = [name for name in User.__slots__ if getattr(before[0].user, name) != getattr(after.user, name)]
     record(tx, by, Event.USER_CHANGED, user.name, {"fields": ",".join(changed)})
     return after
 
 
-def _replace_password(tx: Tx, user: sa.Row[Any], password_hash: str, by: Actor, *, must_change: bool) -> None:
+def replace_password(tx: Tx, user: sa.Row[Any], password_hash: str, by: Actor, *, must_change: bool) -> None:
+    """Replace the password hash of a locked row of `users`; the old one goes into the history."""
     if user.password_hash:
         old = {"user_id": user.id, "password_hash": user.password_hash, "replaced": by.wall}
         tx.execute(sa.insert(password_history), old)

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 
 from gateway.auth.passwords import Passwords
 from gateway.core.secret import Secret
+from gateway.policy.roles import Role
 from gateway.store.store import Store
 from gateway.store.vault import MasterKey
 from tests.contract.crowd import Crowd, crowd_in
+from tests.contract.staff import Staff
 from tests.contract.world import World
 
 PATIENCE = 60.0
@@ -103,3 +105,16 @@ def passwords() -> Iterator[Passwords]:
 async def crowd(store: Store, passwords: Passwords) -> Crowd:
     """A store with sixty people, each with one authenticator."""
     return await crowd_in(store, passwords)
+
+
+@pytest.fixture
+async def staff(store: Store, passwords: Passwords) -> Staff:
+    """An exchange with two administrators and an auditor, firm ACME with two delegated ones and a trader, firm ZEN."""
+    staff = Staff.make(store, passwords)
+    for name, role, firm in (
+        ("root1", Role.EXCHANGE_ADMIN, ""), ("root2", Role.EXCHANGE_ADMIN, ""), ("eye", Role.AUDITOR, ""),
+        ("acme1", Role.DELEGATED_ADMIN, "ACME"), ("acme2", Role.DELEGATED_ADMIN, "ACME"),
+        ("zen1", Role.DELEGATED_ADMIN, "ZEN"), ("tom", Role.USER, "ACME"), ("zoe", Role.USER, "ZEN"),
+    ):  # fmt: skip
+        await staff.hire(name, role, firm)
+    return staff

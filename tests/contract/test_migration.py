@@ -18,7 +18,7 @@ from gateway.store.store import Store, connect
 from tests.contract.conftest import PATIENCE, Place
 from tests.contract.world import NOW, World, attempt
 
-ADDED = {"sessions": {"will", "owed"}}
+ADDED = {"sessions": {"will", "owed"}, "users": {"email", "role", "role_until"}, "devices": {"replaces"}}
 """Columns that the first shape did not have."""
 
 

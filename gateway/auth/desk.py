@@ -1,0 +1,161 @@
+"""The administrators' desk: who may do what to whom, asked each time, then done (HK-6, CQ-5, CQ-6, HK-7). Prints nothing.
+
+An act names its administrator by `by.name`; its standing is read anew for every act, so that a role that ended ends
+what it gave at once. That it is really that person was proved before (`Proofs`). What needs a second one: `requests.py`.
+"""
+
+from dataclasses import replace
+
+from gateway.auth.house import House
+from gateway.auth.links import Letter, Links
+from gateway.auth.users import People
+from gateway.core.authority import Order
+from gateway.core.reason import Reason
+from gateway.policy.decide import LOCAL
+from gateway.policy.roles import Act, Role, Ruling, Standing, role_at, ruling
+from gateway.policy.snapshot import User
+from gateway.store.errors import NotFound
+from gateway.store.ports import Account, Actor, SessionRow
+from gateway.store.store import Store
+
+
+class Forbidden(Exception):  # noqa: N818 - what happened
+    """This administrator may not do that; `ruling` says why."""
+
+    def __init__(self, found: Ruling) -> None:
+        self.ruling = found
+        super().__init__(found.value)
+
+
+NOBODY = Standing("", active=False)
+
+
+def standing_of(account: Account, now: float) -> Standing:
+    """Return what an account is at wall second `now`."""
+    user = account.user
+    early = user.valid_from is not None and now < user.valid_from
+    late = user.valid_until is not None and now >= user.valid_until
+    enrolled = any(device.confirmed for device in account.devices)
+    return Standing(
+        user.name, user.organisation, role_at(user.grant, now), enrolled, user.enabled and not early and not late
+    )
+
+
+def _bindings(user: User) -> frozenset[str]:
+    kinds = (("p", user.processes), ("c", user.certificates), ("r", user.routes))
+    return frozenset(f"{kind}:{value}" for kind, values in kinds for value in values)
+
+
+class Desk:
+    """Invariants: every act is ruled on first; nobody administers himself; an account of another firm is not there."""
+
+    def __init__(self, store: Store, people: People, links: Links, house: House) -> None:
+        self._store = store
+        self._people = people
+        self._links = links
+        self._house = house
+
+    async def standing(self, by: Actor) -> Standing:
+        """Return what the actor is now; nobody where there is no such account."""
+        try:
+            return standing_of(await self._store.users.show(by.name), by.wall)
+        except NotFound:
+            return NOBODY
+
+    async def permit(self, by: Actor, act: Act, subject: Standing) -> None:
+        """Raise Forbidden unless the actor may do that alone; NotFound where it may not even know of the account."""
+        actor = await self.standing(by)
+        found = ruling(actor, act, subject)
+        if found is Ruling.OTHER_ORGANISATION and subject.name:
+            raise NotFound(f"there is no user called {subject.name!r}")
+        if found is not Ruling.ALLOWED:
+            raise Forbidden(found)
+
+    # ── reading ──
+
+    async def everybody(self, by: Actor) -> list[Account]:
+        """Return the accounts the actor may see, by name. Raises Forbidden."""
+        actor = await self.standing(by)
+        found = ruling(actor, Act.READ, actor)
+        if found is not Ruling.ALLOWED:
+            raise Forbidden(found)
+        own = actor.organisation if actor.role is Role.DELEGATED_ADMIN else None
+        return [one for one in await self._people.everybody() if own is None or one.user.organisation == own]
+
+    async def search(self, text: str, by: Actor) -> list[Account]:
+        """Return those of them with `text` in name, organisation or address (HK-7). Raises Forbidden."""
+        wanted = text.casefold()
+        return [
+            one
+            for one in await self.everybody(by)
+            if any(wanted in part.casefold() for part in (one.user.name, one.user.organisation, one.user.email))
+        ]
+
+    async def not_enrolled(self, by: Actor) -> list[Account]:
+        """Return those who still lack what a setup link would set (CQ-6). Raises Forbidden."""
+        return [one for one in await self.everybody(by) if self._links.incomplete(one)]
+
+    async def show(self, name: str, by: Actor) -> Account:
+        """Return an account. Raises Forbidden, NotFound."""
+        return await self._seen(name, Act.READ, by)
+
+    async def sessions(self, name: str, by: Actor) -> tuple[SessionRow, ...]:
+        """Return a user's live sessions (TW-12). Raises Forbidden, NotFound."""
+        await self._seen(name, Act.READ, by)
+        return await self._store.sessions.live(by.wall, name)
+
+    # ── acts ──
+
+    async def add(self, user: User, by: Actor) -> Account:
+        """Add a user, without password and role: a setup link lets the person choose, a request gives the role.
+
+        Raises Forbidden, BadName (HK-1), AlreadyExists, and ValueError for what no engine can hold.
+        """
+        self._house.check_name(user.name, Role.USER)
+        await self.permit(by, Act.CREATE, Standing("", user.organisation))
+        if _bindings(user) - {f"p:{user.name}"}:
+            await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
+        return await self._people.add(replace(user, grant=None, password_hash="", password_changed=0.0), None, by)
+
+    async def change(self, user: User, revision: int, by: Actor) -> Account:
+        """Replace what may be changed alone; see UserStore. Raises Forbidden, NotFound, Conflict.
+
+        The registered address is not among it: links go there (see requests).
+        """
+        before = await self._seen(user.name, Act.CHANGE, by)
+        if user.email != before.user.email:
+            raise Forbidden(Ruling.CHECKED)
+        if before.user.grant is not None and user.method not in LOCAL:
+            raise ValueError("an administrator's password is checked here: end its role first (TW-2)")
+        await self.permit(by, Act.CHANGE, Standing("", user.organisation))
+        if _bindings(user) != _bindings(before.user):
+            await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
+        return await self._store.users.change(user, revision, by)
+
+    async def set_enabled(self, name: str, by: Actor, *, enabled: bool) -> None:
+        """Enable or disable a user; disabling ends its sessions. Raises Forbidden, NotFound, Conflict."""
+        await self._seen(name, Act.CHANGE, by)
+        await self._people.set_enabled(name, by, enabled=enabled)
+
+    async def unlock(self, name: str, why: str, by: Actor) -> None:
+        """Forget failures and locks; `why` says how the person was identified (TW-5). Raises Forbidden, NotFound."""
+        if not why.strip():
+            raise ValueError("say how the person was identified (TW-5)")
+        await self._seen(name, Act.UNLOCK, by)
+        await self._people.unlock(name, replace(by, name=f"{by.name}, proof: {why}"))
+
+    async def end_session(self, session: str, by: Actor) -> None:
+        """End a live session. Raises Forbidden, NotFound."""
+        row = await self._store.sessions.show(session)
+        await self._seen(row.user, Act.END_SESSION, by)
+        await self._store.sessions.order(Order(session, Reason.KICKED), by)
+
+    async def setup_link(self, name: str, by: Actor) -> Letter:
+        """Send a setup link, and return it to be copied (CQ-5, CQ-6). Raises Forbidden, NotFound, Conflict."""
+        await self._seen(name, Act.SETUP_LINK, by)
+        return await self._links.setup(name, by)
+
+    async def _seen(self, name: str, act: Act, by: Actor) -> Account:
+        account = await self._store.users.show(name)
+        await self.permit(by, act, standing_of(account, by.wall))
+        return account

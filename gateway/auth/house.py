@@ -1,0 +1,58 @@
+"""The house's rules for people, as values: how long links, requests and grants hold, what names look like."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.policy.links import Purpose
+from gateway.policy.roles import Grant, Role
+
+HOUR = 3600.0
+DAY = 86400.0
+
+
+class BadName(ValueError):  # noqa: N818 - reads as what it says
+    """The name is not one that this role may have (HK-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """`validity`: seconds a link is good; `setup_links`: an organisation's own, by its name (CQ-5). `patterns`: what a
+    whole name must match, by role (HK-1). `portal`: URL of the portal, "" where there is none.
+    """
+
+    validity: Mapping[Purpose, float] = field(
+        default_factory=lambda: {
+            Purpose.SETUP: 3 * DAY,
+            Purpose.BOOTSTRAP: HOUR,
+            Purpose.RESET_PASSWORD: HOUR,
+            Purpose.RESET_AUTHENTICATOR: HOUR,
+        }
+    )
+    setup_links: Mapping[str, float] = field(default_factory=dict)
+    patterns: Mapping[Role, str] = field(default_factory=dict)
+    request: float = DAY
+    longest_grant: float = 366 * DAY
+    remind_after: float = 90 * DAY
+    remind_before: float = 14 * DAY
+    portal: str = ""
+
+    def link_validity(self, purpose: Purpose, organisation: str) -> float:
+        """Return for how many seconds a link is good."""
+        own = self.setup_links.get(organisation) if purpose is Purpose.SETUP else None
+        return own or self.validity[purpose]
+
+    def check_name(self, name: str, role: Role) -> None:
+        """Raise BadName where a name does not fit its role."""
+        pattern = self.patterns.get(role, "")
+        if pattern and not re.fullmatch(pattern, name):
+            raise BadName(f"{name!r} is no name for the role {role.value}: it must match {pattern}")
+
+    def check_grant(self, grant: Grant, now: float) -> None:
+        """Raise ValueError where a grant is over already, or lasts longer than one may (SF-13)."""
+        if not now < grant.until <= now + self.longest_grant:
+            raise ValueError(f"a grant ends in the future, {self.longest_grant / DAY:g} days from now at the latest")
+
+    def url(self, token: str) -> str:
+        """Return where a link leads."""
+        return f"{self.portal.rstrip('/')}/link/{token}"

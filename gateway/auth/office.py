@@ -1,0 +1,28 @@
+"""Everything people and their administrators can do, put together once: for the command line and for the portal."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.auth.desk import Desk
+from gateway.auth.house import House
+from gateway.auth.links import Links, Post
+from gateway.auth.parts import Parts
+from gateway.auth.proofs import Proofs
+from gateway.auth.users import People
+from gateway.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The use-cases over one store. Every act names its actor and its time; none knows HTTP or a terminal."""
+
+    people: People
+    proofs: Proofs
+    links: Links
+    desk: Desk
+
+    @classmethod
+    def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
+        """Put them together; without `post` links are copied by hand."""
+        links = Links(store, parts, people, house, post)
+        return cls(people, Proofs(parts, store.recovery), links, Desk(store, people, links, house))

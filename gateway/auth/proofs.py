@@ -1,0 +1,137 @@
+"""Proves that somebody is who it says, before it may change anything: password, code or recovery code. Fail closed.
+
+One record of failures for logins and forms (TW-8), one answer whatever was wrong, at one floor. It opens no session.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from gateway.auth.parts import Parts
+from gateway.auth.verify import until_floor
+from gateway.core.login import Attempt, Login, Moment, Origin
+from gateway.core.reason import Reason, public_text
+from gateway.core.secret import Secret
+from gateway.policy.decide import Admit, Deny, Evidence, NeedPassword
+from gateway.policy.proof import Factor, prove
+from gateway.policy.snapshot import Snapshot, SpendRecovery
+from gateway.store.audit import AuditEntry, Detail, Event
+from gateway.store.errors import Conflict
+from gateway.store.people import RecoveryStore
+
+TRIES = 8
+
+
+class Denied(Exception):  # noqa: N818 - what happened
+    """The proof was refused. Its text is what the person may read; `reason` is the true one, for the log."""
+
+    def __init__(self, reason: Reason, retry_after: int = 0) -> None:
+        self.reason = reason
+        self.retry_after = retry_after
+        neutral = Reason.BAD_PASSWORD if reason is not Reason.UNAVAILABLE else reason
+        super().__init__(public_text(neutral, retry_after))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody gives to prove who it is; `recovery` stands in for the code. `address` is where it comes from."""
+
+    user: str
+    password: Secret | None = None
+    code: Secret | None = None
+    recovery: Secret | None = None
+    address: str = ""
+
+
+class Proofs:
+    """Invariants: `prove` returns only after the code was spent in the store; a refusal leaves no sooner than the floor."""
+
+    def __init__(self, parts: Parts, recovery: RecoveryStore) -> None:
+        self._parts = parts
+        self._codes = recovery
+
+    async def prove(self, claim: Claim, factors: frozenset[Factor], purpose: str) -> None:
+        """Prove these factors of `claim.user`. `purpose` goes into the audit record. Raises Denied."""
+        arrived = self._parts.clock()
+        try:
+            decision = await self._hear(claim, factors, purpose, arrived)
+        except Exception as error:  # noqa: BLE001 - fail closed: any error at all is "no"
+            self._parts.observer.failed("prove", error)
+            decision = Deny(Reason.UNAVAILABLE)
+        if isinstance(decision, Deny):
+            floor = self._parts.policy_of(None).refusal_floor
+            await self._parts.sleep(until_floor(self._parts.clock().mono - arrived.mono, floor))
+            raise Denied(decision.reason, decision.retry_after)
+
+    async def _hear(self, claim: Claim, factors: frozenset[Factor], purpose: str, arrived: Moment) -> Admit | Deny:
+        login = Login("portal", claim.user, "", "", "", claim.password, claim.code)
+        attempt = Attempt(login, Origin("", "", claim.address, 0), "", arrived)
+        hearing = _Hearing(claim, factors, attempt, arrived.wall)
+        for race in range(TRIES):
+            snapshot = await self._parts.store.snapshot(attempt, arrived.wall)
+            decision = await self._decide(hearing, snapshot)
+            entry = _entry(hearing, decision, purpose)
+            try:
+                await self._parts.store.apply(attempt, snapshot, decision.changes, entry, arrived.wall)
+            except Conflict:  # somebody else was faster: look again, not all at the same moment
+                await self._parts.sleep(random.uniform(0, 0.02 * (race + 1)))  # noqa: S311 - jitter
+                continue
+            return decision
+        raise Conflict("too many others were faster")
+
+    async def _decide(self, hearing: "_Hearing", snapshot: Snapshot) -> Admit | Deny:
+        policy, recovery = self._parts.policy_of(snapshot.user), await self._recovery(hearing.claim, snapshot)
+        for _ in range(2):
+            password = hearing.passwords.get(snapshot.user.password_hash) if snapshot.user else None
+            evidence = Evidence(self._digest(hearing.claim, snapshot), "", password)
+            decision = prove(
+                policy, snapshot, hearing.attempt, evidence, hearing.now, factors=hearing.factors, recovery=recovery
+            )
+            if not isinstance(decision, NeedPassword) or snapshot.user is None:
+                break
+            hashed = snapshot.user.password_hash
+            given = hearing.claim.password or Secret(b"")
+            hearing.passwords[hashed] = await self._parts.passwords.verify(given, hashed)
+        if isinstance(decision, NeedPassword):
+            raise AssertionError("the password was looked at")  # noqa: TRY004 - not a caller's type
+        return decision
+
+    async def _recovery(self, claim: Claim, snapshot: Snapshot) -> bytes | None:
+        if claim.recovery is None or snapshot.user is None:
+            return None
+        digest = recovery_digest(self._parts, snapshot.user.id, claim.recovery)
+        return digest if await self._codes.is_open(snapshot.user.id, digest) else None
+
+    def _digest(self, claim: Claim, snapshot: Snapshot) -> bytes:
+        """Return what tells this proof from others (BY-3)."""
+        if snapshot.user is None:
+            return b""
+        given = (one.reveal() if one else b"" for one in (claim.password, claim.code, claim.recovery))
+        return self._parts.digest(b"proof", snapshot.user.id.encode(), *given, snapshot.user.password_hash.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """One proof over all its tries; `passwords` remembers what was looked at, by hash."""
+
+    claim: Claim
+    factors: frozenset[Factor]
+    attempt: Attempt
+    now: float
+    passwords: dict[str, bool] = field(default_factory=dict, repr=False)
+
+
+def recovery_digest(parts: Parts, user: str, code: Secret) -> bytes:
+    """Return what the store holds of a recovery code; however it was typed: case, spaces and hyphens don't count."""
+    typed = code.reveal().upper().replace(b"-", b"").replace(b" ", b"")
+    return parts.digest(b"recovery", user.encode(), typed)
+
+
+def _entry(hearing: _Hearing, decision: Admit | Deny, purpose: str) -> AuditEntry:
+    claim = hearing.claim
+    fields = ",".join(sorted(factor.value for factor in hearing.factors))
+    details: dict[str, Detail] = {"purpose": purpose, "fields": fields}
+    if isinstance(decision, Deny):
+        return AuditEntry(hearing.now, Event.PROOF_REFUSED, decision.reason, claim.user, "", claim.address, details)
+    recovered = any(isinstance(change, SpendRecovery) for change in decision.changes)
+    event = Event.RECOVERY_USED if recovered else Event.PROOF_GIVEN
+    return AuditEntry(hearing.now, event, None, claim.user, "", claim.address, details)

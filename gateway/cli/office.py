@@ -1,0 +1,91 @@
+"""Where administrators' commands work: the use-cases over the open store, and proof of who is at the keyboard."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.exits import Code, Refusal
+from gateway.cli.secrets import read_password
+
+if TYPE_CHECKING:
+    from gateway.auth.house import House
+    from gateway.auth.office import Office
+    from gateway.cli.workplace import Work
+    from gateway.settings.model import Settings
+    from gateway.store.ports import Actor
+
+AsAdmin = Annotated[
+    str, typer.Option("--as", help="The administrator you are; password and code are asked for.", metavar="NAME")
+]
+FromStdin = Annotated[
+    bool,
+    typer.Option("--credentials-stdin", help="Read your password and your code from two lines of standard input."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An administrator who has proved who it is."""
+
+    office: "Office"
+    by: "Actor"
+
+
+def office_of(work: "Work") -> "Office":
+    """Return the use-cases over the open store."""
+    from gateway.auth.office import Office  # noqa: PLC0415
+    from gateway.auth.parts import Parts  # noqa: PLC0415
+    from gateway.core.login import Moment  # noqa: PLC0415
+
+    configuration = work.configuration
+    parts = Parts(
+        store=work.store.logins(node=f"cli:{secrets.token_hex(4)}", lockout=configuration.policy.lockout),
+        passwords=work.passwords,
+        policy_of=lambda _user: configuration.policy,
+        digest=work.store.vault.credential_digest,
+        clock=lambda: Moment(time.monotonic(), time.time()),
+    )
+    return Office.over(work.store, parts, work.people, house_of(configuration.settings))
+
+
+def house_of(settings: "Settings") -> "House":
+    """Return the house's rules as configured."""
+    from gateway.auth.house import House  # noqa: PLC0415
+    from gateway.policy.links import Purpose  # noqa: PLC0415
+    from gateway.policy.roles import Role  # noqa: PLC0415
+
+    people = settings.people
+    links = people.links
+    return House(
+        validity={
+            Purpose.SETUP: links.setup,
+            Purpose.BOOTSTRAP: links.bootstrap,
+            Purpose.RESET_PASSWORD: links.reset,
+            Purpose.RESET_AUTHENTICATOR: links.reset,
+        },
+        setup_links={one.name: one.setup_link for one in settings.organisation if one.setup_link},
+        patterns={role: getattr(people.user_id, role.value) for role in Role},
+        request=people.request,
+        longest_grant=people.longest_grant,
+        remind_after=people.remind_after,
+        remind_before=people.remind_before,
+        portal=settings.portal.url,
+    )
+
+
+def seated(work: "Work", name: str, purpose: str, *, stdin: bool) -> Seat:
+    """Prove, with both factors, that the administrator `name` is at the keyboard (TW-2). Raises Denied."""
+    from gateway.auth.proofs import Claim  # noqa: PLC0415
+    from gateway.policy.proof import BOTH  # noqa: PLC0415
+    from gateway.store.ports import Actor  # noqa: PLC0415
+
+    if not name:
+        raise Refusal("say which administrator you are: --as NAME", Code.USAGE)
+    password = read_password(None, stdin=stdin, twice=False)
+    code = read_password(None, stdin=stdin, what="code", twice=False)
+    office = office_of(work)
+    work.run(office.proofs.prove(Claim(name, password, code), BOTH, purpose))
+    return Seat(office, Actor(name, time.time()))

@@ -1,0 +1,74 @@
+"""What a one-time link may change, and what must be proved beside it (M7-7, TW-9, CQ-5, CQ-6).
+
+Pure. The rule behind all of it: a link stands for the factor that is missing, never for the one that is there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.policy.decide import LOCAL, code_demanded
+from gateway.policy.proof import Factor
+from gateway.policy.rules import Policy
+from gateway.policy.snapshot import Method, User
+
+_NONE: frozenset[Factor] = frozenset()
+
+
+class Purpose(Enum):
+    """What a link is for; it is good for nothing else."""
+
+    SETUP = "setup"
+    """Sets what the person does not have yet."""
+    BOOTSTRAP = "bootstrap"
+    """The same, for the first administrator."""
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose
+    RESET_AUTHENTICATOR = "reset_authenticator"
+
+
+SELF_SERVICE = frozenset({Purpose.RESET_PASSWORD, Purpose.RESET_AUTHENTICATOR})
+"""What somebody who claims to be the user may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked (proved with what is there) and what is set. Invariant: they share nothing; `sets` is not empty."""
+
+    asks: frozenset[Factor]
+    sets: frozenset[Factor]
+
+
+def plan(policy: Policy, user: User, confirmed: Sequence[object], purpose: Purpose) -> Plan | None:
+    """Return what a link of this purpose does for a user as it is now; None where it may do nothing.
+
+    `confirmed` are the user's confirmed authenticators. A reset that would leave nothing to prove is not one person's
+    to make: an administrator's act and a new setup link are needed (CQ-6).
+    """
+    known = _known(user, confirmed)
+    match purpose:
+        case Purpose.SETUP | Purpose.BOOTSTRAP:
+            sets = _needed(user) - known
+            return Plan(known, sets) if sets else None
+        case Purpose.RESET_PASSWORD:
+            alone = Factor.CODE not in known and code_demanded(policy, user, ())
+            return None if user.method not in LOCAL or alone else Plan(known - {Factor.PASSWORD}, _of(Factor.PASSWORD))
+        case Purpose.RESET_AUTHENTICATOR:
+            fits = Factor.CODE in _needed(user) and Factor.PASSWORD in known
+            return Plan(known - {Factor.CODE}, _of(Factor.CODE)) if fits else None
+
+
+def _of(factor: Factor) -> frozenset[Factor]:
+    return frozenset({factor})
+
+
+def _known(user: User, confirmed: Sequence[object]) -> frozenset[Factor]:
+    """An initial password proves nothing: whoever made it knows it, too (TW-3)."""
+    password = bool(user.password_hash) and not user.must_change and user.method in LOCAL
+    return (_of(Factor.PASSWORD) if password else _NONE) | (_of(Factor.CODE) if confirmed else _NONE)
+
+
+def _needed(user: User) -> frozenset[Factor]:
+    """A method with a code is set up with one, even where the policy would let it wait."""
+    password = _of(Factor.PASSWORD) if user.method in LOCAL else _NONE
+    code = user.method in (Method.PASSWORD_TOTP, Method.UPSTREAM_TOTP) or user.grant is not None
+    return password | (_of(Factor.CODE) if code else _NONE)

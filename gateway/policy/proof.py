@@ -1,0 +1,88 @@
+"""Judges whether a person is who it says, for portal and administration: the login's rules without process or session.
+
+Pure, like `decide`: values in, a decision out. The same record of failures counts here and there, so that a form is no
+second chance to guess (TW-8, SF-8). A code is good once, whatever the profile lets a login do with it.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from gateway.core.login import Attempt
+from gateway.core.reason import Reason
+from gateway.policy import lockout, totp
+from gateway.policy.decide import LOCAL, Admit, Case, Deny, Evidence, NeedPassword
+from gateway.policy.rules import Counted, Policy
+from gateway.policy.snapshot import BurnStep, Change, Failures, SetAddress, SetFailures, Snapshot, SpendRecovery
+
+
+class Factor(Enum):
+    """Something only the right person has or knows."""
+
+    PASSWORD = "password"  # noqa: S105 - a factor
+    CODE = "code"
+
+
+BOTH = frozenset(Factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof(Case):
+    """One person's proof. `recovery` is the digest of a recovery code that is good and was given instead of a code."""
+
+    factors: frozenset[Factor] = BOTH
+    recovery: bytes | None = None
+
+    def prove(self) -> NeedPassword | Admit | Deny:
+        """Return what `decide` would of these factors alone; an admission's changes spend the code."""
+        refusal = self._shut() or self._again()
+        if refusal:
+            return refusal
+        spent: Change | None = None
+        if Factor.CODE in self.factors:
+            found = self._spend()
+            if isinstance(found, Deny):
+                return found
+            spent = found
+        if Factor.PASSWORD in self.factors:
+            wrong = self._password() if self.user.method in LOCAL else Deny(Reason.BAD_PASSWORD)
+            if wrong:
+                return wrong
+        return Admit(tuple(self._cleared()) + ((spent,) if spent else ()))
+
+    def _spend(self) -> Change | Deny:
+        if self.recovery is not None:
+            return SpendRecovery(self.recovery)
+        if not self._devices:
+            return self._fail(Reason.NOT_ENROLLED, Counted.CODE)
+        found = self._find()
+        if isinstance(found, Deny):
+            return self._fail(found.reason, Counted.CODE, found.drift)
+        return BurnStep(found.device.id, found.step, once=True)
+
+    def _cleared(self) -> list[Change]:
+        """A row of failures is over only where everything was proved, or one factor would buy guesses at the other."""
+        whole = self.factors == BOTH and self.snapshot.failures != Failures()
+        return [SetFailures(Failures())] if whole else []
+
+    def _fresh(self, found: totp.Match) -> bool:
+        return found.step not in found.device.burnt
+
+
+def prove(  # noqa: PLR0913 - what is judged, by name
+    policy: Policy,
+    snapshot: Snapshot,
+    attempt: Attempt,
+    evidence: Evidence,
+    now: float,
+    *,
+    factors: frozenset[Factor],
+    recovery: bytes | None = None,
+) -> NeedPassword | Admit | Deny:
+    """Judge a proof on what `snapshot` knows; `attempt` needs no process, stream or route. `now` is wall seconds."""
+    if lockout.address_left(snapshot.address, policy.lockout, now):
+        return Deny(Reason.ADDRESS_BLOCKED)
+    if snapshot.user is None:
+        spent = SetAddress(lockout.address_failed(snapshot.address, policy.lockout, now))
+        return Deny(Reason.UNKNOWN_USER, changes=(spent,))
+    known = replace(snapshot, devices=tuple(device for device in snapshot.devices if device.confirmed))
+    return Proof(policy, known, attempt, evidence, now, snapshot.user, factors, recovery).prove()
