@@ -1,4 +1,4 @@
-"""Makes many users at once: `python -m tests.blackbox.amqp_crowd CONFIG COUNT` prints their names.
+"""Makes many users at once: `python -m tests.blackbox.amqp_crowd CONFIG NAME...`.
 
 It is the gateway's own command, `user add`, called once for each in one process: fifty starts of Python take half a minute.
 """
@@ -10,13 +10,11 @@ from gateway.cli.main import app
 from tests.blackbox.people import PASSWORD
 
 
-def main(config: str, count: int) -> None:
-    for number in range(count):
-        name = f"crowd{number:03}"
+def main(config: str, *names: str) -> None:
+    for name in names:
         sys.stdin = io.TextIOWrapper(io.BytesIO(f"{PASSWORD}\n".encode()))
         app(["user", "add", name, "--password-stdin", "--config", config], standalone_mode=False)
-        sys.stdout.write(f"{name}\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(*sys.argv[1:])

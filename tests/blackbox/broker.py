@@ -77,7 +77,13 @@ class Vhost:
             [*program, "--passwords", str(passwords), *named, *options], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        self.broker.api().define(json.loads(done.stdout))
+        self._define(json.loads(done.stdout))
+
+    def _define(self, definitions: dict[str, Any]) -> None:
+        """Import them, one test at a time: RabbitMQ refuses a user that another import is adding at that moment."""
+        with Path(self.broker.ca).with_name("definitions.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.broker.api().define(definitions)
 
     def url(self, user: str, *, port: int = 0, password: str = PASSWORD) -> str:
         """Return the AMQP URL by which that user comes in; `port` is a gateway's, else the broker's own plain one."""
