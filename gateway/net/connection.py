@@ -316,9 +316,10 @@ class Connection:
             self._upstream.abort()
 
     def _end(self, end: End) -> None:
-        self._watches = ()
+        """Record an end; a grant that came too late is not this session's."""
         self._record.ended(end)
-        if end.grant is not None:
+        if end.grant == self._grant:
+            self._watches = ()
             self._forget()
 
     def _forget(self) -> None:

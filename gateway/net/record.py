@@ -18,14 +18,14 @@ from gateway.net.lane import Services
 class Record:
     """Of one connection. Invariant: what is told of its sessions is told in order, one after another."""
 
-    __slots__ = ("_declined", "_last", "_origin", "_services", "_since")
+    __slots__ = ("_began", "_declined", "_last", "_origin", "_services")
 
     def __init__(self, services: Services, origin: Origin) -> None:
         self._services = services
         self._origin = origin
         self._declined: frozenset[Reason] = frozenset()
         self._last: asyncio.Task[None] | None = None
-        self._since = 0.0
+        self._began: tuple[str, float] = ("", 0.0)
 
     async def settled(self) -> None:
         """Wait until everything told so far is recorded, or given up."""
@@ -35,7 +35,7 @@ class Record:
     def started(self, grant: Admitted, upstream: str, will: bytes, wall: float) -> None:
         """A login became a live session."""
         services, started = self._services, Started(grant.session, upstream, wall, will)
-        self._since = wall
+        self._began = grant.session, wall
         self._tell("started", lambda: services.authority.started(started))
         services.journal.session_started(self._origin, grant, upstream)
 
@@ -60,8 +60,8 @@ class Record:
         services, wall = self._services, self._services.clock().wall
         ended = Ended(grant.session, end.reason, wall, end.value, end.owed)
         self._tell("ended", lambda: services.authority.ended(ended))
-        seconds = wall - self._since if self._since else None
-        self._since = 0.0
+        session, since = self._began
+        seconds = wall - since if session == grant.session else None
         services.journal.session_ended(self._origin, grant, end.reason, seconds, owed=end.owed)
 
     def _contact(self, reason: Reason) -> None:

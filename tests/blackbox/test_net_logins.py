@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import resource
+from dataclasses import replace
 
 import pytest
 
-from gateway.core.authority import Ended, Report
+from gateway.core.authority import Ended, Order, Report
 from gateway.core.reason import Reason
 from gateway.core.session import Limits
 from gateway.net.spec import CrowdLimits
 from tests.blackbox.net_club import Club, Post, club, say, venue
-from tests.blackbox.net_rig import Judge, gateway, until
+from tests.blackbox.net_rig import FAST, Judge, gateway, until
 
 
 @pytest.fixture
@@ -64,6 +65,39 @@ async def test_after_the_logout_nothing_takes_the_short_cut(there):
         assert there.got == ["LOGIN ann", "LOGOUT"]
         await until(lambda: here.judge.of(Report))
         assert [one.reason for one in here.judge.of(Report)] == [Reason.NOT_LOGGED_IN]
+
+
+class LateOnce(Judge):
+    """Judges the first login only when it is let."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.let = asyncio.Event()
+
+    async def verify(self, attempt):
+        verdict = await super().verify(attempt)
+        if len(self.attempts) == 1:
+            await self.let.wait()
+        return verdict
+
+
+@pytest.mark.req("SF-4", "M7-12")
+async def test_a_yes_that_comes_during_the_next_session_is_freed_and_that_session_can_still_be_ended(there):
+    judge, post = LateOnce(), Post()
+    async with club(there, judge=judge, courier=post, patience=replace(FAST, verify=0.2)) as here:
+        reader, writer = await here.connect()
+        writer.write(b"LOGIN ann good\n")
+        await until(lambda: post.posted)
+        assert await say(writer, reader, b"LOGIN ann good\n") == b"OK\n"
+
+        judge.let.set()
+        await until(lambda: judge.of(Ended))
+        assert [one.session for one in judge.of(Ended)] == ["s1"]
+        assert list(here.server.services.live) == ["s2"]
+
+        judge.kicks.put_nowait(Order("s2", Reason.KICKED))
+        await until(lambda: not here.server.services.live)
+        assert there.got[-1] == "END ann"
 
 
 @pytest.mark.req("M7-11")

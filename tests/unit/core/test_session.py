@@ -258,6 +258,23 @@ def test_a_client_that_left_while_it_was_judged_frees_the_place_it_was_granted()
     )
 
 
+@pytest.mark.req("SF-4")
+def test_a_late_yes_while_the_refusal_is_committed_frees_the_place_it_was_granted():
+    play(
+        TO_CHECKING
+        + """
+        I judged unavailable
+        E commit main/s 7 told
+        I judged yes
+        E end client_left sess-1 was
+        I committed
+        E send client NO unavailable
+        E close
+        E end unavailable judged
+        """
+    )
+
+
 def test_a_client_that_left_before_its_login_was_forwarded_leaves_the_stream_as_it_was():
     play(TO_CHECKING + "I judged yes\n E dial main\n I lost client\n E close\n E end client_left sess-1 was")
 

@@ -342,3 +342,34 @@ def test_the_late_yes_to_a_renewal_does_not_admit_the_login_that_came_after_it()
         """
     )
     assert isinstance(session.state, AwaitingLogin)
+
+
+# ── verdicts that come after their login was refused as unavailable ──
+
+TO_REFUSED = TO_CHECKING + "I judged unavailable\n E post main NO unavailable\n"
+TO_ANOTHER = (
+    TO_REFUSED + "I client LOGIN alice 2\n E verify alice at main\n I judged longer\n E send upstream LOGIN alice\n"
+)
+LATE = "I judged earlier yes\n E end client_left sess-1 was\n"
+
+
+@pytest.mark.req("SF-4")
+def test_a_late_yes_frees_the_place_it_was_granted():
+    session = play(TO_REFUSED + LATE.replace("earlier ", ""))
+    assert isinstance(session.state, AwaitingLogin)
+
+
+@pytest.mark.req("SF-4")
+def test_a_late_yes_neither_opens_nor_ends_what_came_after_it():
+    opened = "I upstream OK\n E send client OK\n E pipe END alice\n"
+    session = play(TO_ANOTHER + LATE + opened + LATE + "I client order\n E send upstream order")
+    assert isinstance(session.state, Passing)
+
+
+def test_a_late_yes_while_the_venue_is_told_is_freed_too():
+    play(
+        TO_ANOTHER
+        + "I lost client\n E send upstream END alice\n"
+        + LATE
+        + "I upstream GONE\n E close\n E end client_left sess-1"
+    )
