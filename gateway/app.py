@@ -19,8 +19,8 @@ import uvloop
 
 from gateway.auth.authority import LocalAuthority
 from gateway.auth.parts import Parts
-from gateway.auth.passwords import Passwords
 from gateway.courier.couriers import Couriers
+from gateway.credentials import effective, envelopes, password_check
 from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
 from gateway.net.spec import Patience, StartError
@@ -71,6 +71,8 @@ def _rehearse(configuration: Configuration, journal: Journal) -> None:
     for upstream in upstreams(configuration.settings):
         Upstream(upstream, journal)
     Couriers(couriers(configuration.settings), journal)
+    password_check(configuration.settings).close()
+    envelopes(configuration.settings).close()
 
 
 async def _process(configuration: Configuration, place: Place | None) -> int:
@@ -199,8 +201,9 @@ def _master_key(settings: StoreSettings, database: Path | None, journal: Journal
 
 @contextlib.asynccontextmanager
 async def _authority(configuration: Configuration, store: Store, journal: Journal) -> AsyncIterator[LocalAuthority]:
-    settings, policy = configuration.settings, configuration.policy
-    passwords = Passwords(**settings.argon2.model_dump())
+    settings = configuration.settings
+    policy = effective(configuration.policy, settings)
+    passwords, keys = password_check(settings), envelopes(settings)
     parts = Parts(
         store=store.logins(node=_node(), lockout=policy.lockout),
         passwords=passwords,
@@ -208,6 +211,7 @@ async def _authority(configuration: Configuration, store: Store, journal: Journa
         digest=store.vault.credential_digest,
         clock=clock,
         observer=journal,
+        envelopes=keys,
     )
     pruning = asyncio.create_task(_prune(store, journal))
     try:
@@ -215,6 +219,7 @@ async def _authority(configuration: Configuration, store: Store, journal: Journa
     finally:
         pruning.cancel()
         passwords.close()
+        keys.close()
 
 
 def _node() -> str:

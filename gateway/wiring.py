@@ -1,9 +1,8 @@
 """Settings into the plain values that the sockets and the courier take: specs of listeners, upstreams and service accounts.
 
-Must not open, bind or decide anything; it reads no file but the RSA key of a venue that encrypts passwords.
+Must not open, bind or decide anything. What checks passwords is `gateway.credentials`.
 """
 
-from gateway.auth.envelope import Envelope, RsaPadding
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.courier.spec import CourierSpec
@@ -27,7 +26,7 @@ from gateway.settings.types import split_address
 
 
 def listeners(configuration: Configuration, *, shared: bool) -> list[ListenerSpec]:
-    """Return the ports for clients; `shared` with the other processes of this gateway. Raises KeyUnusable."""
+    """Return the ports for clients; `shared` with the other processes of this gateway."""
     settings = configuration.settings
     return [
         _listener(listener, configuration.venues[listener.name], settings.routes_of(listener), shared=shared)
@@ -66,10 +65,9 @@ def _dialect(listener: Listener, venue: Venue) -> DialectFactory:
         tolerance=listener.sending_time_tolerance,
         login_bytes=listener.max_login_size,
         refusal=fix.Refusal(listener.refusal),
+        password_key=listener.password_key or "",
     )
-    key, padding = listener.decryption_key, RsaPadding(listener.decryption_padding)
-    decrypt = Envelope.load(key, padding).open if key else None
-    return lambda _origin: make(venue, acceptance, decrypt)
+    return lambda _origin: make(venue, acceptance)
 
 
 def _client_tls(tls: ListenerTls) -> TlsSpec:

@@ -83,7 +83,7 @@ class EngineAnswers:
 
 def without_secrets(attempt: Attempt) -> Attempt:
     """Return the attempt without its password and code."""
-    return replace(attempt, login=replace(attempt.login, password=None, code=None))
+    return replace(attempt, login=replace(attempt.login, password=None, code=None, sealed=None))
 
 
 def _noted(failures: Failures, _rules: object, digest: bytes, now: float) -> Failures:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.auth.passwords import Passwords
+from gateway.auth.envelope import Envelopes
+from gateway.auth.passwords import PasswordCheck
 from gateway.core.login import Attempt, Moment
 from gateway.core.reason import Reason
 from gateway.policy.rules import Policy
@@ -49,12 +50,15 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`store`, `policy_of`, `clock`: where users, rules and time come from; `sleep` is the clock's other half."""
+    """`store`, `policy_of`, `clock`: where users, rules and time come from; `sleep` is the clock's other half.
+    `envelopes` open what a client encrypted.
+    """
 
     store: LoginStore
-    passwords: Passwords
+    passwords: PasswordCheck
     policy_of: PolicyOf
     digest: Digest
     clock: Clock
     observer: Observer = field(default_factory=Silent)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    envelopes: Envelopes = field(default_factory=Envelopes)

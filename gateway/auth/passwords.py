@@ -1,31 +1,36 @@
-"""Passwords: argon2id off the event loop (TW-11), and the rules a new one must keep (TW-6, TW-7).
+"""Passwords: who checks them (M7-18), argon2id off the event loop (TW-11), and the rules a new one must keep (TW-6, TW-7).
 
-Hashing is slow by design, so it runs in threads (argon2 lets go of the interpreter) with a bound on what may wait:
-a flood of logins ends in refusals, never in a queue without end. Nothing here knows users or failures.
+Hashing is slow by design, so it runs in threads (argon2 lets go of the interpreter) with a bound on what may wait.
+Nothing here knows failures or locks.
 """
 
-import asyncio
 import os
 import secrets
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from gateway.auth.bounded import Bounded, Busy
 from gateway.core.secret import Secret
 from gateway.policy.rules import PasswordRules
+from gateway.policy.snapshot import User
 
-T = TypeVar("T")
+__all__ = ["LONGEST", "Busy", "PasswordCheck", "Passwords", "WeakPassword", "classes_in", "faults_in"]
 
 LONGEST = 1024
 """Bytes of a password that are looked at: a longer one is nobody's, and nobody may make us hash a megabyte."""
 
 
-class Busy(Exception):  # noqa: N818 - a state, not a mistake
-    """As many hashes wait as may wait; try again later."""
+class PasswordCheck(Protocol):
+    """Who checks the passwords of the users whose method is ours (`policy.decide.LOCAL`): `Passwords` or `Directory`."""
+
+    async def check(self, user: User, password: Secret) -> bool:
+        """Say whether this is the user's password. Raises where that can't be told now: the login is then UNAVAILABLE."""
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
 
 
 class WeakPassword(ValueError):  # noqa: N818 - reads as what it says
@@ -52,20 +57,22 @@ class Passwords:
         workers: int = 0,
         queue: int = 256,
     ) -> None:
-        workers = workers or os.cpu_count() or 1
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
-        self._places = threading.BoundedSemaphore(workers + queue)
-        self._pool = ThreadPoolExecutor(workers, "argon2")
+        self._pool = Bounded("argon2", workers or os.cpu_count() or 1, queue)
         # Work for a user without a password costs the same as for one with a wrong one.
         self._decoy = self._hasher.hash(secrets.token_bytes(16))
 
+    async def check(self, user: User, password: Secret) -> bool:
+        """Say whether this is the password that is kept for the user. Raises Busy."""
+        return await self.verify(password, user.password_hash)
+
     async def verify(self, password: Secret, hashed: str) -> bool:
         """Say whether `password` is the one behind `hashed`; "" is nobody's, at the same cost. Raises Busy."""
-        return await self._run(lambda: self._matches(password, hashed or self._decoy) and bool(hashed))
+        return await self._pool.run(lambda: self._matches(password, hashed or self._decoy) and bool(hashed))
 
     async def hash(self, password: Secret) -> str:
         """Return the argon2id hash of a password, PHC string format. Raises Busy."""
-        return await self._run(lambda: self._hasher.hash(password.reveal()))
+        return await self._pool.run(lambda: self._hasher.hash(password.reveal()))
 
     async def known(self, password: Secret, hashes: Sequence[str]) -> bool:
         """Say whether the password is behind one of these (TW-7). Raises Busy."""
@@ -80,7 +87,7 @@ class Passwords:
 
     def close(self) -> None:
         """Stop the threads; what runs is finished, what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.close()
 
     def _matches(self, password: Secret, hashed: str) -> bool:
         typed = password.reveal()
@@ -90,17 +97,6 @@ class Passwords:
             return self._hasher.verify(hashed, typed)
         except (VerificationError, InvalidHashError):
             return False
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
-            raise Busy("too many passwords wait to be hashed")
-        try:
-            future: Future[T] = self._pool.submit(work)
-        except BaseException:
-            self._places.release()
-            raise
-        future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
 
 
 def faults_in(rules: PasswordRules, password: Secret, name: str) -> list[str]:

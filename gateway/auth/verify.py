@@ -17,7 +17,17 @@ from gateway.auth.turns import Turns
 from gateway.core.login import Admitted, Attempt, Refused, Verdict
 from gateway.core.reason import Disclosure, Reason, public_text
 from gateway.core.secret import Secret
-from gateway.policy.decide import LOCAL, Admit, Decision, Deny, Evidence, NeedPassword, TakeOver, decide
+from gateway.policy.decide import (
+    LOCAL,
+    Admit,
+    Decision,
+    Deny,
+    Evidence,
+    NeedOpening,
+    NeedPassword,
+    TakeOver,
+    decide,
+)
 from gateway.policy.snapshot import OpenSession, RenewSession, Snapshot, User
 from gateway.store.errors import Conflict
 
@@ -109,22 +119,34 @@ class Verifier:
                     case TakeOver():
                         await self._take_over(attempt, snapshot, decision, hearing)
                         return None
-                    case NeedPassword():
-                        raise AssertionError("the password was looked at")
+                    case NeedPassword() | NeedOpening():
+                        raise AssertionError("the password was opened and looked at")
             except Conflict:  # somebody else was faster: look again, not all at the same moment
                 await self._parts.sleep(random.uniform(0, self._limits.race * (race + 1)))  # noqa: S311 - jitter
         raise Conflict("too many others were faster")
 
     async def _decide(self, attempt: Attempt, snapshot: Snapshot, hearing: "_Hearing") -> Decision:
+        decision = self._ask(hearing.opened or attempt, snapshot, hearing)
+        if isinstance(decision, NeedOpening):
+            hearing.opened = await self._opened(attempt)
+            decision = self._ask(hearing.opened, snapshot, hearing)
+        if isinstance(decision, NeedPassword) and snapshot.user:
+            attempt = hearing.opened or attempt
+            right = await self._parts.passwords.check(snapshot.user, attempt.login.password or Secret(b""))
+            hearing.passwords[snapshot.user.password_hash] = right
+            decision = self._ask(attempt, snapshot, hearing)
+        return decision
+
+    def _ask(self, attempt: Attempt, snapshot: Snapshot, hearing: "_Hearing") -> Decision:
         policy, hearing.digest = self._policy_of(snapshot.user), self._digest_of(attempt, snapshot)
         evidence = Evidence(hearing.digest, hearing.session, hearing.password_of(snapshot.user), hearing.waited)
-        decision = decide(policy, snapshot, attempt, evidence, self._clock().wall)
-        if not isinstance(decision, NeedPassword) or snapshot.user is None:
-            return decision
-        hashed = snapshot.user.password_hash
-        hearing.passwords[hashed] = await self._parts.passwords.verify(attempt.login.password or Secret(b""), hashed)
-        evidence = replace(evidence, password=hearing.passwords[hashed])
         return decide(policy, snapshot, attempt, evidence, self._clock().wall)
+
+    async def _opened(self, attempt: Attempt) -> Attempt:
+        sealed = attempt.login.sealed
+        password, code = await self._parts.envelopes.open(sealed) if sealed else (None, None)
+        login = replace(attempt.login, password=password, code=code or attempt.login.code, sealed=None)
+        return replace(attempt, login=login)
 
     def _digest_of(self, attempt: Attempt, snapshot: Snapshot) -> bytes:
         """Return what tells these credentials from others (BY-3): a new password or device makes a new attempt of old
@@ -196,10 +218,11 @@ class Verifier:
 class _Hearing:
     """What is found out while one login is judged, over all its tries."""
 
-    __slots__ = ("digest", "drift", "floor", "older", "passwords", "session", "waited")
+    __slots__ = ("digest", "drift", "floor", "older", "opened", "passwords", "session", "waited")
 
     def __init__(self) -> None:
         self.session = secrets.token_hex(16)
+        self.opened: Attempt | None = None
         self.passwords: dict[str, bool] = {}
         self.digest = b""
         self.floor = 0.0

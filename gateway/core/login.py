@@ -18,6 +18,18 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A password as its client encrypted it (CQ-3). `key` names what opens it, which the authority alone holds (SF-12).
+
+    `code_digits`: so many digits at the end of what is inside are the one-time code; 0: none are.
+    """
+
+    key: str
+    data: Secret
+    code_digits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """A login as a dialect read it from the wire.
 
@@ -25,6 +37,7 @@ class Login:
     BeginString or AMQP version. `stream` names what the dialect wants remembered between connections
     (FIX: the sequence-number stream), "" for nothing. `force`: what the login itself asks about the user's other
     sessions, on every protocol: True takes them over, False is refused while there is one, None leaves it to the policy.
+    `sealed` is what the authority has to open first: password, and maybe code, are in it and not in their own fields.
     `will` is what the venue must be told, by the route's courier, if the gateway dies between this login and its end.
     """
 
@@ -38,6 +51,7 @@ class Login:
     stream: str = ""
     force: bool | None = None
     will: bytes = field(default=b"", repr=False)
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The judgement of one login: values in, one decision out (docs/adr/0003-judging-a-login.md says why in this order).
 
-Pure and total: it never raises, reads no clock and hashes no password. When a password has to be looked at it says
-so; the caller hashes it off the event loop and asks again with the answer in the evidence. A refusal burns nothing.
+Pure and total: it never raises, reads no clock, opens and hashes no password. When one has to be opened or looked at it
+says so; the caller does it off the event loop and asks again with what it found. A refusal burns nothing.
 """
 
 import math
@@ -50,6 +50,11 @@ class NeedPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedOpening:
+    """Nothing speaks against the login but what may be in its `sealed`: open that and ask again, without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeOver:
     """Everything is right, but older sessions are in the way: order the live ones to end, wait until all of `older`
     have left, and ask again. Two sessions are never open on one stream, or the older one's last numbers would be lost
@@ -79,7 +84,7 @@ class Deny:
     drift: int | None = None
 
 
-Decision = NeedPassword | TakeOver | Admit | Deny
+Decision = NeedPassword | NeedOpening | TakeOver | Admit | Deny
 
 
 def decide(policy: Policy, snapshot: Snapshot, attempt: Attempt, evidence: Evidence, now: float) -> Decision:
@@ -134,7 +139,7 @@ class Case:
 
     def decide(self) -> Decision:
         """Ask the questions in their order."""
-        refusal = self._stranger() or self._shut() or self._again() or self._detached()
+        refusal = self._stranger() or self._shut() or self._sealed() or self._again() or self._detached()
         if refusal:
             return refusal
         if not code_demanded(self.policy, self.user, self.snapshot.devices):
@@ -171,6 +176,10 @@ class Case:
         if lockout.backoff_left(failures, rules, self.now):
             return self._deny(Reason.BACKED_OFF)
         return None
+
+    def _sealed(self) -> NeedOpening | None:
+        """Ask for the credentials only now: who is shut out for other reasons costs no decryption."""
+        return NeedOpening() if self.attempt.login.sealed else None
 
     def _again(self) -> Deny | None:
         repeated = lockout.repeated(self._failures, self.evidence.digest)

@@ -26,8 +26,7 @@ ClientCertificate = Literal["none", "optional", "required"]
 MinimumTls = Literal["1.2", "1.3"]
 
 _FIX_ONLY: Final = (
-    "decryption_key",
-    "decryption_padding",
+    "password_key",
     "versions",
     "refusal",
     "sending_time_tolerance",
@@ -68,10 +67,8 @@ class Listener(Section):
     """Where it listens; "0.0.0.0:port" or "[::]:port" for every interface."""
     venue: str = Field(default="default", min_length=1)
     """Where a login keeps user, password and code: a name in config/venues, or the path of a file like those."""
-    decryption_key: File | None = None
-    """PEM file with the RSA key that EncryptedPassword(1402) is encrypted for (CQ-3); for FIX venues that encrypt."""
-    decryption_padding: Literal["oaep", "pkcs1"] = "oaep"
-    """How it is padded: oaep (SHA-256) or pkcs1 (version 1.5), as the venue's clients do it."""
+    password_key: Name | None = None
+    """Name of the [[password_key]] that EncryptedPassword(1402) is encrypted for (CQ-3); for FIX venues that encrypt."""
     versions: tuple[Version, ...] = Field(default=("FIX.4.2", "FIX.4.4", "FIXT.1.1"), min_length=1)
     """FIX: BeginStrings taken here; any other is closed without a byte."""
     routes: tuple[Name, ...] = ()

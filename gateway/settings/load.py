@@ -59,7 +59,7 @@ def load(
         except ValueError as error:
             problems.append(Problem(f"listener[{index}].venue", str(error)))
             continue
-        problems += [Problem(f"listener[{index}].decryption_key", words) for words in _key_rule(listener, venue)]
+        problems += [Problem(f"listener[{index}].password_key", words) for words in _key_rule(listener, venue)]
     if problems:
         raise ConfigError(problems)
     return Configuration(settings, policy, venues)
@@ -73,7 +73,7 @@ def _nothing_to_serve(settings: Settings) -> Iterator[Problem]:
 
 
 def _key_rule(listener: Listener, venue: Venue) -> Iterator[str]:
-    if isinstance(venue, FixVenue) and venue.encrypted != (listener.decryption_key is not None):
+    if isinstance(venue, FixVenue) and venue.encrypted != (listener.password_key is not None):
         needed = "is needed" if venue.encrypted else "has no use"
         yield f"{needed}: the venue {venue.name!r} has encrypted = {str(venue.encrypted).lower()}"
 

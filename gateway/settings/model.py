@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.core.secret import Secret
 from gateway.settings.connections import Listener, RouteSettings
+from gateway.settings.credentials import PasswordKey, PasswordSettings
 from gateway.settings.people import OrganisationSettings, PeopleSettings
 from gateway.settings.policy import PolicyOverrides
 from gateway.settings.types import (
@@ -132,6 +133,10 @@ class Settings(Section):
     """Ports that clients connect to."""
     route: tuple[RouteSettings, ...] = ()
     """Ways to the engines."""
+    passwords: PasswordSettings = PasswordSettings()
+    """Who checks passwords."""
+    password_key: tuple[PasswordKey, ...] = ()
+    """Keys that clients encrypt passwords for."""
     policy: PolicyOverrides = PolicyOverrides()
     """Overrides of the profile."""
     log: LogSettings = LogSettings()
@@ -157,6 +162,10 @@ class Settings(Section):
             unknown = sorted(set(listener.routes) - known)
             problems += [f"listener {listener.name} names the route {name}, which does not exist" for name in unknown]
             problems += [] if unknown else self._misrouted(listener)
+            if listener.password_key and listener.password_key not in {key.name for key in self.password_key}:
+                problems.append(
+                    f"listener {listener.name} names the password key {listener.password_key}, which does not exist"
+                )
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -174,6 +183,7 @@ class Settings(Section):
 
     def _twice(self) -> list[tuple[str, str]]:
         named = [("listener", one.name) for one in self.listener] + [("route", one.name) for one in self.route]
+        named += [("password key", one.name) for one in self.password_key]
         named += [("organisation", one.name) for one in self.organisation]
         return [both for both, times in Counter(named).items() if times > 1]
 

@@ -3,7 +3,7 @@
 It must not import the gateway.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +38,20 @@ class Guarded:
 
 @asynccontextmanager
 async def guarded(
-    folder: Path, people: People, *, policy: str = SAME_CODE_AGAIN, listener: str = "", more: str = ""
+    folder: Path,
+    people: People,
+    *,
+    policy: str = SAME_CODE_AGAIN,
+    listener: str = "",
+    more: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Guarded]:
     """Start both; `folder` is the gateway's."""
     people.move_in(folder)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(CountingEngine(ToySession("EXCHANGE", people.trader.sender)))
         text = config(engine.port, policy=policy, listener=listener, more=more)
-        gateway = await stack.enter_async_context(GatewayProcess(folder, text))
+        gateway = await stack.enter_async_context(GatewayProcess(folder, text, (), environment))
         yield Guarded(gateway, engine, people)
 
 

@@ -68,8 +68,9 @@ async def test_an_encrypted_password_is_checked_and_never_passed_on(
     )
     public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
     engine = await floor.engine()
-    listener = f'venue = "encrypted"\ndecryption_key = "{private}"\ndecryption_padding = "{padding}"'
-    gateway = await gateway_of(floor, people, config(engine.port, listener=listener))
+    listener = 'venue = "encrypted"\npassword_key = "venue"'
+    key_of_venue = f'[[password_key]]\nname = "venue"\npem = "{private}"\npadding = "{padding}"\n'
+    gateway = await gateway_of(floor, people, config(engine.port, listener=listener, more=key_of_venue))
     encrypted = ("--password-tag", "1402", "--public-key", str(public), "--rsa-padding", padding)
     right = people.trader.algo()
     algo = await floor.algo(gateway.port, *encrypted, **{**right, "password": "wrong-Horse-7-battery"})

@@ -344,8 +344,7 @@ def test_the_account_has_one_password(wrong: str):
         'refusal = "close"',
         "sending_time_tolerance = 1",
         "max_login_size = 1024",
-        'decryption_key = "given.toml"',
-        'decryption_padding = "oaep"',
+        'password_key = "cqg"',
     ],
 )
 def test_an_option_of_fix_is_refused_on_an_amqp_listener(option: str):

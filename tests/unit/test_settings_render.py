@@ -34,14 +34,14 @@ def as_fix(text: str) -> str:
 
 
 def as_amqp(text: str) -> str:
-    fix_only = "versions|refusal|decryption_key|decryption_padding|sending_time_tolerance|max_login_size"
+    fix_only = "versions|refusal|password_key|sending_time_tolerance|max_login_size"
     return re.sub(rf"^({fix_only}) = .*$", "", text.replace('"fix"', '"amqp"'), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("protocol", [as_fix, as_amqp])
 def test_the_printed_file_loads_with_every_option_set_as_printed(protocol: Callable[[str], str]):
     text = protocol(re.sub(r"^#(?=[a-z\[])", "", toml_text(), flags=re.MULTILINE))
-    other_halves = "url_file|master_key|password_file"
+    other_halves = "url_file|master_key|password_file|pem|pin_file|user_dn"
     text = re.sub(rf"^({other_halves}) = .*$", "", text, flags=re.MULTILINE)
     Path("tls").mkdir()
     for name in re.findall(r'"(tls/[^"]+)"', text):

@@ -26,6 +26,8 @@ def _holds_secret(file: Path) -> bool:
     data = tomllib.loads(file.read_text())
     store = data.get("store", {})
     accounts = any("password" in route.get("service", {}) for route in data.get("route", ()))
+    accounts |= "password" in data.get("passwords", {}).get("ldap", {}).get("search", {})
+    accounts |= any("pin" in key.get("token", {}) for key in data.get("password_key", ()))
     return accounts or "master_key" in store or "@" in str(store.get("url", ""))
 
 
@@ -50,10 +52,9 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Path]]:
     for listener in settings.listener:
         if listener.tls:
             yield f"key of listener {listener.name}", listener.tls.private_key
-        if listener.decryption_key:
-            yield f"password key of listener {listener.name}", listener.decryption_key
     for route in settings.route:
         yield from _of_route(route)
+    yield from _of_passwords(settings)
 
 
 def _of_route(route: RouteSettings) -> Iterator[tuple[str, Path]]:
@@ -63,6 +64,17 @@ def _of_route(route: RouteSettings) -> Iterator[tuple[str, Path]]:
         yield f"issuer's key of route {route.name}", route.tls.issuer_key
     if route.service and route.service.password_file:
         yield f"password of route {route.name}", route.service.password_file
+
+
+def _of_passwords(settings: Settings) -> Iterator[tuple[str, Path]]:
+    for key in settings.password_key:
+        if key.pem:
+            yield f"password key {key.name}", key.pem
+        if key.token and key.token.pin_file:
+            yield f"PIN of password key {key.name}", key.token.pin_file
+    ldap = settings.passwords.ldap
+    if ldap and ldap.search and ldap.search.password_file:
+        yield "password of the directory's account", ldap.search.password_file
 
 
 def _private(what: str, file: Path) -> Finding:

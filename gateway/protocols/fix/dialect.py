@@ -11,7 +11,7 @@ from gateway.protocols.fix.continuity import Claim, Known, encode, recall, refus
 from gateway.protocols.fix.fields import edit
 from gateway.protocols.fix.framing import Garbled, More, frame
 from gateway.protocols.fix.line import Line, read
-from gateway.protocols.fix.logon import Decrypt, Logon, read_logon, unacceptable
+from gateway.protocols.fix.logon import Logon, read_logon, unacceptable
 from gateway.protocols.fix.messages import logout
 from gateway.protocols.fix.passing import Identity, Passing, Terms
 from gateway.protocols.fix.venue import Acceptance, Refusal, Venue
@@ -19,21 +19,15 @@ from gateway.protocols.fix.watch import FixWatch
 
 
 class FixDialect(PerConnection):
-    """Invariants: before `admitted` nothing goes upstream; of the Logon only identity and numbers are kept after it.
+    """Invariants: before `admitted` nothing goes upstream; of the Logon only identity and numbers are kept after it."""
 
-    `decrypt` turns an EncryptedPassword(1402) into the password (CQ-3); without it such a login has none.
-    """
-
-    __slots__ = ("_acceptance", "_arrived", "_buffer", "_decrypt", "_found", "_known", "_logon", "_passing", "_venue")
+    __slots__ = ("_acceptance", "_arrived", "_buffer", "_found", "_known", "_logon", "_passing", "_venue")
 
     dials_on_accept = False
 
-    def __init__(
-        self, venue: Venue | None = None, acceptance: Acceptance | None = None, decrypt: Decrypt | None = None
-    ) -> None:
+    def __init__(self, venue: Venue | None = None, acceptance: Acceptance | None = None) -> None:
         self._venue = venue or Venue()
         self._acceptance = acceptance or Acceptance()
-        self._decrypt = decrypt
         self._buffer = b""
         self._arrived = 0.0
         self._found = False
@@ -61,7 +55,7 @@ class FixDialect(PerConnection):
         line = Line(recall(verdict.memory), _claim(logon), logon.party)
         login = logon.login
         identity = Identity(login.user, login.process, login.target, login.version)
-        self._passing = Passing(line, Terms(identity, logon.party, self._venue, self._decrypt, verdict.idle))
+        self._passing = Passing(line, Terms(identity, logon.party, self._venue, verdict.idle))
         return [Pass(Side.UPSTREAM, edit(logon.message, [*logon.secrets, *line.logon(message)]))]
 
     def released(self, now: Moment) -> list[Output]:
@@ -112,7 +106,7 @@ class FixDialect(PerConnection):
             return [Violation(Reason.TOO_LARGE)] if max(framed.size, len(self._buffer)) > limit else []
         if framed.end > limit:
             return [Violation(Reason.TOO_LARGE)]
-        logon = read_logon(self._buffer[: framed.end], framed.begin, self._venue, self._decrypt)
+        logon = read_logon(self._buffer[: framed.end], framed.begin, self._venue, self._acceptance.password_key)
         if isinstance(logon, Reason):
             return [Violation(logon)]
         reason = unacceptable(logon, self._acceptance, now.wall)

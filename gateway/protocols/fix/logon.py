@@ -6,19 +6,15 @@ gateway checks and what the engine reads must be the same.
 
 import calendar
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.login import Login
+from gateway.core.login import Login, Sealed
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.protocols.fix.fields import DATA_OF_LENGTH, Change, Field, cut, scan
 from gateway.protocols.fix.framing import sums_up
 from gateway.protocols.fix.venue import Acceptance, Venue
-
-Decrypt = Callable[[bytes], bytes | None]
-"""EncryptedPassword(1402) to password; None where it can't be decrypted (CQ-3)."""
 
 _SINGLE = frozenset(
     (b"8", b"9", b"34", b"35", b"49", b"50", b"52", b"56", b"57", b"141", b"142", b"143", b"789", b"10")
@@ -55,8 +51,11 @@ class Logon:
     next_expected: Field | None = field(default=None, repr=False)
 
 
-def read_logon(message: bytes, begin: bytes, venue: Venue, decrypt: Decrypt | None) -> Logon | Reason:
-    """Read a framed message as the session's first: NOT_A_LOGIN, GARBLED and WRONG_COMP_ID are what it may be instead."""
+def read_logon(message: bytes, begin: bytes, venue: Venue, key: str = "") -> Logon | Reason:
+    """Read a framed message as the session's first: NOT_A_LOGIN, GARBLED and WRONG_COMP_ID are what it may be instead.
+
+    `key` names what opens an EncryptedPassword(1402).
+    """
     fields = scan(message)
     if fields is None or not sums_up(message):
         return Reason.GARBLED
@@ -72,17 +71,18 @@ def read_logon(message: bytes, begin: bytes, venue: Venue, decrypt: Decrypt | No
     number, expected = _number(message, found.get(b"34")), _number(message, found.get(b"789"))
     if user is None or (user and not user.isprintable()) or not number or (b"789" in found and not expected):
         return Reason.GARBLED
-    password, code = _credentials(message, found, venue, decrypt)
     version = begin.decode()
+    login = Login("fix", user, sender, target, version, stream=stream_key(version, sender, target))
+    login = _with_credentials(login, message, found, venue, key)
     return Logon(
-        Login("fix", user, sender, target, version, password, code, stream_key(version, sender, target)),
+        login,
         Party(begin, _reply(message, found)),
         number,
         _value(message, found.get(b"141")) == b"Y",
         expected,
         sending_time(_value(message, found.get(b"52"))),
         message,
-        tuple(_secrets(fields, found, venue, code)),
+        tuple(_secrets(fields, found, venue, login.code)),
         found.get(b"789"),
     )
 
@@ -127,17 +127,21 @@ def _which_doubled(fields: list[Field]) -> Reason:
     return Reason.WRONG_COMP_ID if tags.count(b"49") > 1 or tags.count(b"56") > 1 else Reason.GARBLED
 
 
-def _credentials(
-    message: bytes, found: dict[bytes, Field], venue: Venue, decrypt: Decrypt | None
-) -> tuple[Secret | None, Secret | None]:
+def _with_credentials(login: Login, message: bytes, found: dict[bytes, Field], venue: Venue, key: str) -> Login:
     item = found.get(b"%d" % venue.password_tag)
     password = item.of(message) if item else None
-    if venue.encrypted and password is not None:
-        password = decrypt(password) if decrypt else None
     code = _value(message, found.get(b"%d" % venue.code_tag)) if venue.code_tag else b""
+    if venue.encrypted:
+        inside = venue.code_digits if venue.code_tag == 0 else 0
+        sealed = Sealed(key, Secret(password), inside) if password is not None else None
+        return replace(login, code=_secret(code), sealed=sealed)
     if venue.code_tag == 0 and password is not None:
         password, code = _split(password, venue.code_digits)
-    return (Secret(password) if password is not None else None, Secret(code) if code else None)
+    return replace(login, password=Secret(password) if password is not None else None, code=_secret(code))
+
+
+def _secret(code: bytes) -> Secret | None:
+    return Secret(code) if code else None
 
 
 def _split(password: bytes, digits: int) -> tuple[bytes, bytes]:

@@ -17,7 +17,7 @@ from gateway.protocols.fix.exact import LOGON, Cutter, Part, Piece, Stray, Whole
 from gateway.protocols.fix.fields import Change, edit, scan
 from gateway.protocols.fix.framing import TRAILER, sums_up
 from gateway.protocols.fix.line import Line, Message, read
-from gateway.protocols.fix.logon import Decrypt, Party, read_logon
+from gateway.protocols.fix.logon import Party, read_logon
 from gateway.protocols.fix.messages import logout
 from gateway.protocols.fix.venue import Venue
 from gateway.protocols.fix.watch import LARGEST_HELD, FixWatch
@@ -48,7 +48,6 @@ class Terms:
     identity: Identity
     party: Party
     venue: Venue
-    decrypt: Decrypt | None
     idle: float
 
 
@@ -128,7 +127,7 @@ class Passing:
         return sum(field.tag == b"35" for field in fields) == 1
 
     def _logon(self, data: bytes) -> list[Output]:
-        found = read_logon(data, self._terms.party.begin, self._terms.venue, self._terms.decrypt)
+        found = read_logon(data, self._terms.party.begin, self._terms.venue)
         message = read(data)
         if isinstance(found, Reason) or message is None or data[2 : data.find(b"\x01")] != self._terms.party.begin:
             return [Violation(found if isinstance(found, Reason) else Reason.GARBLED)]

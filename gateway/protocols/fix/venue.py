@@ -57,7 +57,8 @@ class Acceptance:
     """What a listener takes before anybody is authenticated.
 
     `tolerance`: seconds that SendingTime may differ from the clock (FIX test case 2k: 120 s). `login_bytes`: the largest
-    Logon. `held_bytes`: how much may arrive behind it before it is answered.
+    Logon. `held_bytes`: how much may arrive behind it before it is answered. `password_key`: the name of the key, which only
+    the authority has, that EncryptedPassword(1402) is encrypted for.
     """
 
     versions: tuple[str, ...] = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
@@ -65,3 +66,4 @@ class Acceptance:
     login_bytes: int = 16_384
     held_bytes: int = 1_048_576
     refusal: Refusal = Refusal.AUTO
+    password_key: str = ""

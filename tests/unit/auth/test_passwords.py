@@ -1,11 +1,8 @@
 """argon2id in a bounded pool, and the rules of a new password."""
 
-import asyncio
-import threading
-
 import pytest
 
-from gateway.auth.passwords import LONGEST, Busy, Passwords, faults_in
+from gateway.auth.passwords import LONGEST, Passwords, faults_in
 from gateway.core.secret import Secret
 from gateway.policy.rules import PasswordRules
 
@@ -44,22 +41,6 @@ async def test_one_of_the_last_passwords_is_known_again(passwords: Passwords):
     history = [await passwords.hash(Secret(text)) for text in ("first", "second", "third")]
     assert await passwords.known(Secret("second"), history)
     assert not await passwords.known(Secret("fourth"), history)
-
-
-async def test_what_cannot_wait_any_more_is_refused_at_once_and_the_places_come_back():
-    pool, gate = Passwords(time_cost=1, memory_cost=64, workers=1, queue=2), threading.Event()
-    try:
-        slow = asyncio.ensure_future(pool._run(gate.wait))
-        waiting = [asyncio.ensure_future(pool.hash(Secret("x"))) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await pool.hash(Secret("x"))
-        gate.set()
-        await asyncio.gather(slow, *waiting)
-        assert (await pool.hash(Secret("x"))).startswith("$argon2id$")
-    finally:
-        gate.set()
-        pool.close()
 
 
 @pytest.mark.req("TW-6")

@@ -207,7 +207,7 @@ async def test_a_closed_database_is_a_no(rig: Rig):
 
 async def test_more_passwords_than_may_wait_are_a_no(rig: Rig):
     full = Passwords(time_cost=1, memory_cost=64, workers=1, queue=0)
-    full._places.acquire(blocking=False)
+    full._pool._places.acquire(blocking=False)
     try:
         over(rig, rig.logins)
         rig.parts = replace(rig.parts, passwords=full)
@@ -215,7 +215,7 @@ async def test_more_passwords_than_may_wait_are_a_no(rig: Rig):
         assert reason_of(verdict) is Reason.UNAVAILABLE
         assert await rig.failures() == 0
     finally:
-        full._places.release()
+        full._pool._places.release()
         full.close()
 
 

@@ -11,8 +11,8 @@ NOW = Moment(0.0, SENDING)
 GRANT = Admitted("s", "alice", 1800, 86400, Memory("k"))
 
 
-def found_in(data, venue=None, decrypt=None):
-    dialect = FixDialect(venue, decrypt=decrypt)
+def found_in(data, venue=None, acceptance=None):
+    dialect = FixDialect(venue, acceptance)
     (found,) = dialect.feed(Side.CLIENT, data, NOW)
     assert isinstance(found, Found), found
     ((forwarded),) = dialect.admitted(GRANT)
@@ -72,16 +72,30 @@ def test_a_password_without_digits_behind_it_has_no_code():
     assert login.code is None
 
 
-@pytest.mark.req("CQ-3")
-def test_an_encrypted_password_is_decrypted_and_never_forwarded():
+CIPHER = b"\x01\x02\x03="
+ENCRYPTED = ((1400, 1), (1401, len(CIPHER)), (1402, CIPHER))
+
+
+@pytest.mark.req("CQ-3", "SF-12")
+def test_an_encrypted_password_goes_to_the_authority_as_it_came_and_never_to_the_engine():
     venue = Venue(password_tag=1402, encrypted=True, forward_password=False)
-    cipher = b"\x01\x02\x03="
-    data = logon(1, (1400, 1), (1401, len(cipher)), (1402, cipher), password=None)
-    login, forwarded = found_in(data, venue, {cipher: b"plain"}.get)
-    assert login.password.reveal() == b"plain"
+    login, forwarded = found_in(logon(3, *ENCRYPTED, password=None), venue, Acceptance(password_key="cqg"))
+    assert (login.sealed.key, login.sealed.data.reveal(), login.sealed.code_digits) == ("cqg", CIPHER, 0)
+    assert (login.password, login.code.reveal()) == (None, b"123456")
+    assert forwarded == logon(3, password=None, code=None)
+
+
+@pytest.mark.req("CQ-3")
+def test_a_code_inside_an_encrypted_password_is_said_to_be_there():
+    venue = Venue(password_tag=1402, encrypted=True, forward_password=False, code_tag=0, code_digits=8)
+    login, forwarded = found_in(logon(1, *ENCRYPTED, password=None, code=None), venue)
+    assert (login.sealed.code_digits, login.password, login.code) == (8, None, None)
     assert forwarded == logon(1, password=None, code=None)
-    nobody, _ = found_in(data, venue, lambda _cipher: None)
-    assert nobody.password is None
+
+
+def test_a_venue_that_encrypts_and_a_logon_without_a_password_have_nothing_to_open():
+    login, _ = found_in(logon(1, password=None), Venue(password_tag=1402, encrypted=True))
+    assert (login.sealed, login.password) == (None, None)
 
 
 def test_further_tags_of_the_venue_are_taken_out():
