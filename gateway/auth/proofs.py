@@ -90,7 +90,7 @@ class Proofs:
                 break
             hashed = snapshot.user.password_hash
             given = hearing.claim.password or Secret(b"")
-            hearing.passwords[hashed] = await self._parts.passwords.verify(given, hashed)
+            hearing.passwords[hashed] = await self._parts.passwords.check(snapshot.user, given)
         if isinstance(decision, NeedPassword):
             raise AssertionError("the password was looked at")  # noqa: TRY004 - not a caller's type
         return decision
