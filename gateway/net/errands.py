@@ -31,6 +31,7 @@ class Errands:
         task = asyncio.get_running_loop().create_task(self._run(name, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _task: work.close())  # cancelled before its first step, it was never begun
         return task
 
     def tell(self, name: str, told: Callable[[], Work], after: asyncio.Task[None] | None) -> asyncio.Task[None]:
