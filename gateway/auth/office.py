@@ -8,6 +8,7 @@ from gateway.auth.house import House
 from gateway.auth.links import Links, Post
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Proofs
+from gateway.auth.requests import Requests
 from gateway.auth.users import People
 from gateway.store.store import Store
 
@@ -20,9 +21,11 @@ class Office:
     proofs: Proofs
     links: Links
     desk: Desk
+    requests: Requests
 
     @classmethod
     def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
         """Put them together; without `post` links are copied by hand."""
-        links = Links(store, parts, people, house, post)
-        return cls(people, Proofs(parts, store.recovery), links, Desk(store, people, links, house))
+        links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
+        desk = Desk(store, people, links, house)
+        return cls(people, proofs, links, desk, Requests(store, proofs, links, desk, house))

@@ -15,6 +15,7 @@ from gateway.cli.exits import Code, code_of, fail
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
+from gateway.cli.requests import app as requests
 from gateway.cli.sessions import kick, sessions
 from gateway.cli.totp import app as totp
 from gateway.cli.users import app as users
@@ -24,6 +25,7 @@ app.add_typer(users, name="user")
 app.add_typer(totp, name="totp")
 app.add_typer(admins, name="admin")
 app.add_typer(links, name="link")
+app.add_typer(requests, name="request")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.command("backup", **COMMAND)(backup)

@@ -76,16 +76,19 @@ def house_of(settings: "Settings") -> "House":
     )
 
 
-def seated(work: "Work", name: str, purpose: str, *, stdin: bool) -> Seat:
-    """Prove, with both factors, that the administrator `name` is at the keyboard (TW-2). Raises Denied."""
+def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:
+    """Prove that the administrator `name` is at the keyboard (TW-2). Raises Denied.
+
+    Without `code` the password alone is proved: the act itself asks for the code, and one is good once.
+    """
     from gateway.auth.proofs import Claim  # noqa: PLC0415
-    from gateway.policy.proof import BOTH  # noqa: PLC0415
+    from gateway.policy.proof import BOTH, Factor  # noqa: PLC0415
     from gateway.store.ports import Actor  # noqa: PLC0415
 
     if not name:
         raise Refusal("say which administrator you are: --as NAME", Code.USAGE)
     password = read_password(None, stdin=stdin, twice=False)
-    code = read_password(None, stdin=stdin, what="code", twice=False)
-    office = office_of(work)
-    work.run(office.proofs.prove(Claim(name, password, code), BOTH, purpose))
+    typed = read_password(None, stdin=stdin, what="code", twice=False) if code else None
+    office, factors = office_of(work), BOTH if code else frozenset({Factor.PASSWORD})
+    work.run(office.proofs.prove(Claim(name, password, typed), factors, purpose))
     return Seat(office, Actor(name, time.time()))

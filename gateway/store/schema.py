@@ -257,3 +257,23 @@ recovery_codes = Table(
     Column("used", Double),
 )
 """Each stands in for a code once; `digest` is keyed (`Vault.credential_digest`)."""
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("act"),
+    _user(),
+    _text("asked_by"),
+    Column("asked", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    _text("why"),
+    _text("role"),
+    Column("role_until", Double),
+    _text("email"),
+    _text("state"),
+    _text("decided_by"),
+    Column("decided", Double),
+    Index("ix_requests_state", "state"),
+)
+"""What one administrator asks for and another one decides (HK-6)."""

@@ -23,6 +23,7 @@ from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.recovery import SqlRecoveryStore
+from gateway.store.requests import SqlRequestStore
 from gateway.store.sessions import SqlSessionStore, prune
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.users import SqlUserStore
@@ -49,6 +50,7 @@ class Store:
         self.backups = SqlBackupStore(database, chain.store_id)
         self.links = SqlLinkStore(database)
         self.recovery = SqlRecoveryStore(database)
+        self.requests = SqlRequestStore(database)
 
     @classmethod
     async def open(
