@@ -26,6 +26,7 @@ PasswordFile = Annotated[
 ]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 Names = list[str]
+_ELSEWHERE = "passwords are the directory's (passwords.backend): set and change them there"
 
 
 def _date(text: str) -> datetime:
@@ -65,7 +66,9 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
 ) -> None:
     """Add a user. Without --comp-id its SenderCompID, or AMQP app_id, is its name."""
     with at_work(config) as work:
-        local = method in (Method.PASSWORD, Method.PASSWORD_TOTP)
+        if not work.keeps_passwords and (password_file or password_stdin or must_change):
+            raise Refusal(_ELSEWHERE)
+        local = work.keeps_passwords and method in (Method.PASSWORD, Method.PASSWORD_TOTP)
         password = read_password(password_file, stdin=password_stdin) if local else None
         user = User(
             id="",
@@ -154,6 +157,8 @@ def passwd(
 ) -> None:
     """Set a user's password; its live sessions are logged out."""
     with at_work(config) as work:
+        if not work.keeps_passwords:
+            raise Refusal(_ELSEWHERE)
         password = read_password(password_file, stdin=password_stdin)
         work.run(work.people.set_password(name, password, work.actor(), must_change=must_change))
     say(f"set the password of user {name}; its sessions end")

@@ -31,6 +31,11 @@ class Work:
     passwords: "Passwords"
     runner: asyncio.Runner
 
+    @property
+    def keeps_passwords(self) -> bool:
+        """Say whether users' passwords are in the store; otherwise a directory has them (M7-18)."""
+        return self.configuration.settings.passwords.backend == "local"
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait for what the store does."""
         return self.runner.run(coroutine)

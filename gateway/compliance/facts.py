@@ -9,6 +9,7 @@ from gateway.policy.profile import Value
 from gateway.policy.profile import settings as plain
 from gateway.policy.rules import Policy
 from gateway.settings.connections import Listener
+from gateway.settings.credentials import PasswordKey
 from gateway.settings.model import Settings
 from gateway.store.audit import Verification
 
@@ -37,6 +38,8 @@ def values(facts: Facts) -> dict[str, str]:
         "routes": "; ".join(f"{route.name}: {'plain' if route.plain else 'TLS'}" for route in settings.route) or "none",
         "store": "SQLite" if settings.store.embedded else "PostgreSQL",
         "argon2": f"{argon2.time_cost} passes over {argon2.memory_cost} KiB, lanes: {argon2.parallelism}",
+        "passwords.backend": _passwords(settings),
+        "password_key": "; ".join(map(_password_key, settings.password_key)) or "none",
         "portal.url": settings.portal.url or "not set",
     }
 
@@ -45,6 +48,8 @@ def evidence(facts: Facts) -> dict[str, str]:
     """Return every piece of evidence that a row may name, in words."""
     survey = facts.survey
     counts = {name: f"{words}: {getattr(survey, name)}" for name, words in _COUNTS.items()}
+    if facts.settings.passwords.backend != "local":
+        counts["old_passwords"] = "how old passwords may be: the directory's to say, and to enforce"
     return counts | {
         "audit": _audit(facts.audit),
         "audit_head": f"audit head: {survey.audit_rows}:{survey.audit_head}",
@@ -90,6 +95,17 @@ def _listener(listener: Listener) -> str:
         return f"{listener.name}: plain, venue {listener.venue}"
     tls = listener.tls
     return f"{listener.name}: TLS {tls.minimum} or newer, client certificate {tls.client_certificate}, venue {listener.venue}"
+
+
+def _passwords(settings: Settings) -> str:
+    ldap = settings.passwords.ldap
+    if settings.passwords.backend == "local" or ldap is None:
+        return "local: argon2id hashes in the store"
+    return f"ldap: {', '.join(ldap.servers)}, over TLS"
+
+
+def _password_key(key: PasswordKey) -> str:
+    return f"{key.name}: RSA {key.padding}, in {'a PEM file' if key.pem else 'a PKCS#11 token'}"
 
 
 def _shown(value: Value) -> str:

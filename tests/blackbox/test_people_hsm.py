@@ -4,6 +4,7 @@ SoftHSM 2.6 has OAEP with SHA-1 only, so SHA-256 shows here how a token that can
 """
 
 import base64
+import json
 import shutil
 from pathlib import Path
 
@@ -140,3 +141,26 @@ def test_two_keys_of_one_token_are_asked_by_many_threads(token: Token) -> None:
         name: token.add(name).encrypt(b"pw %d" % n, PADDINGS["pkcs1"]).hex() for n, name in ((1, "one"), (2, "two"))
     }
     assert token.run(_MANY, module=str(MODULE), token=LABEL, pin=PIN, **sealed) == "True False"
+
+
+_DOCTOR = """
+from gateway.cli.checkup.passwords import keys
+from gateway.settings.model import Settings
+token = {"module": given["module"], "token": given["token"], "key": "cqg", "pin": given["pin"]}
+settings = Settings.model_validate({"password_key": [
+    {"name": "venue", "padding": "pkcs1", "token": token},
+    {"name": "sha256", "token": token},
+]})
+print(json.dumps([(one.subject, one.state.value, one.found) for one in keys(settings)]))
+"""
+
+
+@pytest.mark.req("CQ-3")
+def test_the_doctor_lets_each_key_prove_itself(token: Token) -> None:
+    token.add("cqg")
+
+    good, bad = json.loads(token.run(_DOCTOR, module=str(MODULE), token=LABEL, pin=PIN))
+
+    assert good == ["password key venue", "ok", "RSA 2048, pkcs1, in a token"]
+    assert bad[:2] == ["password key sha256", "failed"]
+    assert "decrypts oaep" in bad[2]

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.directory import Directory, DirectoryAway, DirectorySpec, Search, escaped
+from gateway.cli.checkup import passwords as checkup
 from gateway.core.secret import Secret
 from gateway.policy.snapshot import User
+from gateway.settings.model import Settings
 from tests.blackbox.directory import BASE, IN_DIRECTORY, PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, passwords
 from tests.blackbox.fix_peers import Guarded, credentials, guarded, toy
 from tests.blackbox.gated import SAME_CODE_AGAIN
 from tests.blackbox.net_certificates import Authority
 from tests.blackbox.people import PASSWORD, People
+from tests.blackbox.ports import free_port
 from tests.blackbox.relay import Wire
 
 ODD = ("o'neil, j+r", "#hash", " led", "a*b", "(c)", "back\\slash", "x=y", "Зоя")
@@ -95,13 +98,36 @@ async def test_while_the_directory_is_away_nobody_gets_in_and_nobody_is_charged(
         assert await trader.logs_in(IN_DIRECTORY) == "A"
 
 
-
 @pytest.mark.req("M7-18", "M7-14")
 async def test_how_old_a_password_may_be_is_the_directorys_affair(slapd: Slapd, people: People, tmp_path: Path) -> None:
     policy = SAME_CODE_AGAIN + 'password.max_age = "1 s"\n'
     async with guarded(tmp_path / "gateway", people, policy=policy, more=passwords(slapd.url(), ca=slapd.ca)) as place:
         trader = Trader(place)
         assert await trader.logs_in(IN_DIRECTORY) == "A"
+
+
+# ── the doctor ──
+
+
+def checked(*servers: str, ca: Path, **search: str) -> list[tuple[str, str]]:
+    """Return what the doctor finds: state and words."""
+    way = {"search": {"base": BASE, "bind_dn": SERVICE, **search}} if search else {"user_dn": f"uid={{user}},{PEOPLE}"}
+    ldap = {"servers": servers, "ca": ca, "timeout": 20.0, **way}
+    found = Settings.model_validate({"passwords": {"backend": "ldap", "ldap": ldap}})
+    return [(one.state.value, one.found) for one in checkup.directories(found)]
+
+
+@pytest.mark.req("M7-18")
+def test_the_doctor_asks_each_directory(slapd: Slapd, tmp_path: Path) -> None:
+    nowhere = f"ldaps://127.0.0.1:{free_port()}"
+    good = [("ok", f"{slapd.url()} answers with TLS, its certificate holds")]
+
+    assert checked(slapd.url(), ca=slapd.ca) == good
+    assert checked(nowhere, slapd.url(), ca=slapd.ca) == [("warning", f"{nowhere}: Connection refused"), *good]
+    assert checked(nowhere, ca=slapd.ca) == [("failed", f"{nowhere}: Connection refused")]
+    assert checked(slapd.url("ldap"), ca=slapd.ca, password=SERVICE_PASSWORD)[0][0] == "ok"
+    assert "is refused" in checked(slapd.url(), ca=slapd.ca, password="wrong")[0][1]
+    assert "certificate verify failed" in checked(slapd.url(), ca=Authority(tmp_path).ca)[0][1]
 
 
 # ── the line itself ──

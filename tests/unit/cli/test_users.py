@@ -115,3 +115,24 @@ def test_a_user_that_does_not_exist_has_an_exit_code(gateway, command):
     done = gateway("user", command, "nobody")
 
     assert (done.code, done.err.splitlines()[-1]) == (3, "gateway: there is no user called 'nobody'")
+
+
+LDAP = """
+[passwords]
+backend = "ldap"
+[passwords.ldap]
+servers = ["ldaps://127.0.0.1:636"]
+ca = "gateway.toml"
+user_dn = "uid={user},dc=example"
+"""
+
+
+@pytest.mark.req("M7-18")
+def test_where_a_directory_has_the_passwords_a_user_is_added_without_one(gateway):
+    Path("gateway.toml").write_text(Path("gateway.toml").read_text() + LDAP)
+
+    assert gateway("user", "add", "trader", "--json").data["method"] == "password+totp"
+    for command in (("add", "other", "--must-change"), ("add", "other", "--password-stdin"), ("passwd", "trader")):
+        refused = gateway("user", *command, stdin="Correct-Horse-9\n")
+        assert (refused.code, refused.out) == (1, "")
+        assert "the directory's" in refused.err
