@@ -157,6 +157,7 @@ class Broker:
         line = self._line
         line.held = False
         line.phase = Phase.PASSING if accepted else Phase.AWAITING
+        line.nuisance = 0 if accepted else line.nuisance
         if line.request:
             line.request = line.request.answered()
         line.out.last = Answered(accepted, stays=not accepted)

@@ -12,7 +12,7 @@ from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.protocols.amqp.answers import logout_request
 from gateway.protocols.amqp.channels import Channel, Shut
-from gateway.protocols.amqp.content import Collected, Properties, read_header
+from gateway.protocols.amqp.content import Collected, Properties, mandatory, read_header
 from gateway.protocols.amqp.frames import BODY, HEADER, HEARTBEAT, METHOD, Frame
 from gateway.protocols.amqp.gate import Refusal, judge
 from gateway.protocols.amqp.handshake import split_code
@@ -20,7 +20,7 @@ from gateway.protocols.amqp.line import VERSION, Line, Phase, Request
 from gateway.protocols.amqp.methods import Code, Cursor, Method, close_channel, close_connection, method, shortstr
 from gateway.protocols.amqp.parcel import Parcel
 from gateway.protocols.amqp.replies import swallow
-from gateway.protocols.amqp.requests import UNCERTAIN, LoginRequest, read_login
+from gateway.protocols.amqp.requests import UNCERTAIN, LoginRequest, read_login, read_logout
 from gateway.protocols.amqp.venue import AnswerBy
 
 LOOK: Final = 4096
@@ -29,9 +29,15 @@ LOOK: Final = 4096
 MOST_COLLECTED: Final = 32
 """Channels on which a content is collected at a time: more than a client with threads does, and bounded memory."""
 
+MOST_NUISANCE: Final = 1024
+"""Publishes that are swallowed between two sessions: whoever goes on after so many refusals does not read them."""
+READ: Final = 32
+"""Of those, what one counts for that had to be parsed before it was swallowed."""
+
 UNEXPECTED: Final = Refusal(Code.UNEXPECTED_FRAME, "UNEXPECTED_FRAME - a content out of order")
 CHANNEL_ERROR: Final = Refusal(Code.CHANNEL_ERROR, "CHANNEL_ERROR - no such channel")
 NOT_ALLOWED: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - not on this connection, not now")
+ENOUGH: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - too many messages without a login")
 COPIES: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - a copy of a message to the login's routing key")
 
 
@@ -168,22 +174,14 @@ class Client:
         if line.passing and not asked:
             line.pass_up(one.raw)
             return
-        if line.collecting >= MOST_COLLECTED:
+        if len(line.collecting) >= MOST_COLLECTED:
             self._hard(NOT_ALLOWED)
             return
-        reason = None if line.passing else self._unwelcome(channel, asked=asked, exchange=exchange)
-        channel.reason = reason
-        channel.collecting = Collected(keep=reason is None)
+        home = asked and exchange == venue.exchange_of(line.user).encode()
+        channel.reason = None if line.passing or (home and not line.asking) else Reason.NOT_LOGGED_IN
+        channel.collecting = Collected(keep=channel.reason is None, home=home)
         channel.collecting.frames.append(one.raw)
-        line.collecting += 1
-
-    def _unwelcome(self, channel: Channel, *, asked: bool, exchange: bytes) -> Reason | None:
-        """Say why a publish before a login can't be one; None: it may be, and is collected. One at a time."""
-        line = self._line
-        login = asked and exchange == line.venue.exchange_of(line.user).encode()
-        if not login or any(one.collecting and one.collecting.keep for one in line.channels.values()):
-            return Reason.NOT_LOGGED_IN
-        return Reason.FORBIDDEN if line.venue.answer is AnswerBy.CONFIRM and not channel.confirms else None
+        line.note(channel)
 
     def _content(self, one: Frame) -> None:
         line, channel = self._line, self._line.channels.get(one.channel)
@@ -213,7 +211,7 @@ class Client:
             return
         self._done(channel)
         if channel.reason is not None:
-            swallow(line, channel, properties, channel.reason)
+            self._swallow(channel, properties, channel.reason)
         elif line.passing:
             self._asked(channel, collected, properties)
         else:
@@ -221,12 +219,19 @@ class Client:
 
     def _done(self, channel: Channel) -> None:
         channel.collecting = None
-        self._line.collecting -= 1
+        self._line.note(channel)
+
+    def _swallow(self, channel: Channel, properties: Properties, reason: Reason, cost: int = 1) -> None:
+        line = self._line
+        swallow(line, channel, properties, reason)
+        line.nuisance += cost
+        if line.nuisance > MOST_NUISANCE:
+            self._hard(ENOUGH)
 
     def _oversized(self, channel: Channel, collected: Collected, properties: Properties) -> None:
         """A body over the limit is no login: dropped before one; later only if its beginning can be a login's or a logout's."""
         line = self._line
-        if line.passing and sum(map(len, collected.body)) < min(LOOK, properties.size):
+        if line.passing and collected.came < min(LOOK, properties.size):
             return
         if line.passing and line.roots(collected.body, properties) not in self._looked_for():
             line.pass_up(b"".join(collected.frames))
@@ -242,21 +247,28 @@ class Client:
     def _asked(self, channel: Channel, collected: Collected, properties: Properties) -> None:
         """Judge a request of a session that passes: a second login never goes up, a logout ends the session."""
         line, venue = self._line, self._line.venue
-        root = line.roots(collected.body, properties)
+        root, body = line.roots(collected.body, properties), b"".join(collected.body)
         if root in (venue.login, UNCERTAIN):
-            read = read_login(b"".join(collected.body), properties.content_encoding, venue)
+            read = read_login(body, properties.content_encoding, venue)
             if isinstance(read, LoginRequest) and read.user != line.user:
                 line.phase = Phase.OVER
                 line.out.say(Violation(Reason.IDENTITY_CHANGED))
                 return
             if read is not Reason.NOT_A_LOGIN:
-                swallow(line, channel, properties, read if isinstance(read, Reason) else Reason.ALREADY_LOGGED_IN)
+                reason = read if isinstance(read, Reason) else Reason.ALREADY_LOGGED_IN
+                self._swallow(channel, properties, reason, READ)
                 return
         line.pass_up(b"".join(collected.frames))
         line.up.business = True
-        if venue.logout and root == venue.logout:
+        asks = collected.home and root in (venue.logout, UNCERTAIN)
+        if asks and self._ends(read_logout(body, properties.content_encoding, venue)):
             line.phase = Phase.AWAITING
             line.out.say(LoggedOut(stays=True))
+
+    def _ends(self, session: str | None) -> bool:
+        """Say whether a logout that names `session` is this one's: the venue takes no other, so no other ends the watch over it."""
+        own = self._line.session
+        return session is not None and (not own or session in ("", own))
 
     # ── the login ──
 
@@ -264,9 +276,10 @@ class Client:
         line, venue = self._line, self._line.venue
         read = read_login(b"".join(collected.body), properties.content_encoding, venue)
         if isinstance(read, LoginRequest):
-            read = self._misplaced(read, properties) or read
+            read = self._misplaced(read, channel, collected, properties) or read
         if isinstance(read, Reason):
-            swallow(line, channel, properties, Reason.NOT_LOGGED_IN if read is Reason.NOT_A_LOGIN else read)
+            reason = Reason.NOT_LOGGED_IN if read is Reason.NOT_A_LOGIN else read
+            self._swallow(channel, properties, reason, READ)
             return
         line.session = ""  # of a session before this one
         login = Login(
@@ -282,19 +295,26 @@ class Client:
             will=goodbye(line, properties.app_id),
         )
         tag = channel.confirms.brokers() if channel.confirms else 0
-        line.request = Request(channel.number, properties, login, tag, tuple(collected.frames[:2]), read.stripped)
+        publish, header = collected.frames[:2]
+        if venue.answer is AnswerBy.CONFIRM:  # RabbitMQ confirms what it can't route, too
+            publish = mandatory(publish)
+        line.request = Request(channel.number, properties, login, tag, (publish, header), read.stripped)
         line.phase = Phase.CHECKING
         line.out.say(Found(login))
 
-    def _misplaced(self, read: LoginRequest, properties: Properties) -> Reason | None:
-        """Say what makes a readable login somebody else's, or one whose answer could not be told."""
+    def _misplaced(
+        self, read: LoginRequest, channel: Channel, collected: Collected, properties: Properties
+    ) -> Reason | None:
+        """Say what makes a readable login somebody else's, or one that the venue would not see or could not answer."""
         line = self._line
+        if not collected.home:
+            return Reason.NOT_LOGGED_IN
         if read.user != line.user or (properties.user_id and properties.user_id != line.user):
             return Reason.NOT_BOUND
         if properties.copies:
             return Reason.FORBIDDEN
         if line.venue.answer is AnswerBy.CONFIRM:
-            return None
+            return None if channel.confirms else Reason.FORBIDDEN
         answerable = properties.correlation_id and line.may_answer(properties.reply_to)
         return None if answerable else Reason.FORBIDDEN
 

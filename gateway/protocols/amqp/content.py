@@ -101,16 +101,23 @@ def content(channel: int, body: bytes, frame_max: int, **properties: str | bytes
     return frame(HEADER, channel, head) + bodies(channel, body, frame_max)
 
 
+def mandatory(publish: bytes) -> bytes:
+    """Return a raw Basic.Publish frame that the broker has to return where it can't route it."""
+    return publish[:-2] + bytes([publish[-2] | 1]) + publish[-1:]
+
+
 class Collected:
-    """One content as its frames come. `properties` is None until the header was there; `kept`: frames as the peer sent them.
+    """One content as its frames come. `properties` is None until the header was there; `frames` and `body` are as the peer
+    sent them, but for body frames without a byte; `home`: it was published where the user's requests go.
 
     Invariant: a body is never longer than its header says; `complete` once it is as long.
     """
 
-    __slots__ = ("_due", "body", "frames", "keep", "properties")
+    __slots__ = ("_due", "body", "frames", "home", "keep", "properties")
 
-    def __init__(self, *, keep: bool) -> None:
+    def __init__(self, *, keep: bool, home: bool = False) -> None:
         self.keep = keep
+        self.home = home
         self.properties: Properties | None = None
         self.frames: list[bytes] = []
         self.body: list[bytes] = []
@@ -124,18 +131,23 @@ class Collected:
         if properties is None:
             self.properties = properties = read_header(one.payload)
             self._due = properties.size
-        else:
-            self._more(one.payload)
-        if self.keep:
-            self.frames.append(one.raw)
+            self._keep(one)
+        elif payload := one.payload:
+            self._due -= len(payload)
+            if self._due < 0:
+                raise GarbledError("a body longer than announced")
+            self._keep(one, payload)
         return properties
 
-    def _more(self, payload: bytes) -> None:
-        self._due -= len(payload)
-        if self._due < 0:
-            raise GarbledError("a body longer than announced")
+    def _keep(self, one: Frame, *body: bytes) -> None:
         if self.keep:
-            self.body.append(payload)
+            self.frames.append(one.raw)
+            self.body += body
+
+    @property
+    def came(self) -> int:
+        """Return how many bytes of the body were there."""
+        return self.properties.size - self._due if self.properties else 0
 
     @property
     def complete(self) -> bool:

@@ -133,6 +133,8 @@ class AmqpDialect:
         line.phase = Phase.ADMITTING
         line.pass_up(_edited(request, line.frame_max))
         line.request = request.answered()
+        if not line.asks:  # to many a client a broker says no without a word
+            line.out.last = Answered(accepted=False)
         return self._run(self._from_client)
 
     @property

@@ -101,14 +101,17 @@ class Outbox:
 class Line:
     """One connection. `up` is what came from the client, `down` what came from the broker.
 
-    Invariants: `confirming` holds the confirms of the channels that have them, `renumbering` of those whose tags differ; `attending` the channels whose frames from the
-    broker need the exact look, `refused` those whose frames from the client do; `exact` of the streams is set by `settle` alone. `held`: from here on the client has to wait.
-    `ended`: one side has read Connection.Close from the other; `left`: it was the client that asked for it.
+    Invariants: `confirming` holds the confirms of the channels that have them, `renumbering` of those whose tags differ;
+    `collecting` the channels on which a content of the client is collected, `attending` those whose frames from the broker
+    need the exact look, `refused` those whose frames from the client do; `exact` of the streams is set by `settle` alone.
+    `held`: from here on the client has to wait. `ended`: one side has read Connection.Close from the other; `left`: it was
+    the client that asked for it. `nuisance`: what was swallowed since a login was good.
     """
 
     __slots__ = (
         "attending", "channels", "collecting", "confirming", "contents", "down", "ended", "greeted", "held", "identity", "learned",
-        "left", "opened", "out", "password", "phase", "refused", "renumbering", "request", "session", "tuning", "up", "user", "venue", "vhost",
+        "left", "nuisance", "opened", "out", "password", "phase", "refused", "renumbering", "request", "session", "tuning", "up",
+        "user", "venue", "vhost",
     )  # fmt: skip
 
     def __init__(self, venue: Venue, identity: str) -> None:
@@ -127,7 +130,8 @@ class Line:
         self.attending: set[int] = set()
         self.refused: set[int] = set()
         self.learned: set[str] = set()
-        self.collecting = 0
+        self.collecting: set[int] = set()
+        self.nuisance = 0
         self.tuning: Tuning | None = None
         self.request: Request | None = None
         self.session = ""
@@ -156,6 +160,12 @@ class Line:
     def owns(self, queue: str) -> bool:
         """Say whether a queue is the user's own: by its name, or as the server named it on this connection."""
         return queue in self.learned or self.venue.owns_queue(self.user, queue)
+
+    @property
+    def asking(self) -> bool:
+        """Say whether what may be a login is under way already."""
+        under_way = (self.channels[number].collecting for number in self.collecting)
+        return any(one is not None and one.keep for one in under_way)
 
     def may_answer(self, queue: str) -> bool:
         """Say whether an answer of the gateway may go to this reply_to."""
@@ -189,7 +199,10 @@ class Line:
 
     def note(self, one: Channel) -> None:
         """Take note that a channel needs the exact look, or no longer does."""
-        for channels, needs in ((self.attending, one.attends), (self.refused, one.refused)):
+        collects = one.collecting is not None
+        for channels, needs in (
+            (self.attending, one.attends), (self.refused, one.refused), (self.collecting, collects),
+        ):  # fmt: skip
             (channels.add if needs else channels.discard)(one.number)
         if one.confirms is not None and one.confirms.renumbers:
             self.renumbering[one.number] = one.confirms
@@ -199,7 +212,7 @@ class Line:
     def settle(self) -> None:
         """Say which of the streams the watches may shorten."""
         free = self.passing and self.opened
-        self.up.exact = not free or self.collecting > 0 or bool(self.refused)
+        self.up.exact = not free or bool(self.collecting or self.refused)
         self.down.exact = not free or bool(self.attending)
         self.up.settle()
         self.down.settle()

@@ -9,6 +9,7 @@ import gzip
 import re
 import zlib
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -19,6 +20,9 @@ from gateway.protocols.amqp.venue import Venue
 
 UNCERTAIN: Final = "?"
 """What `root_of` says where only a full parse can tell; no XML name is that."""
+
+MOST_PARTS: Final = 256
+"""Elements and attributes of a login: it has a handful, and a few compressed bytes may hold a hundred thousand."""
 
 _LOOK: Final = 512
 _SPACE: Final = b" \t\r\n"
@@ -122,7 +126,8 @@ def root_of(body: bytes, encoding: str) -> str | None:
     start = packing.peek(body) if packing else b""
     if match := _ROOT.match(start):
         return match[1].decode()
-    return None if _never_xml(start.lstrip(_SPACE)) or not body.strip(_SPACE) else UNCERTAIN
+    blank = len(body) <= _LOOK and not body.strip(_SPACE)
+    return None if blank or _never_xml(start.lstrip(_SPACE)) else UNCERTAIN
 
 
 def read_login(body: bytes, encoding: str, venue: Venue) -> LoginRequest | Reason:
@@ -147,13 +152,25 @@ def read_login(body: bytes, encoding: str, venue: Venue) -> LoginRequest | Reaso
 
 def read_answer(body: bytes, encoding: str, venue: Venue) -> Answer | None:
     """Read a body as the venue's answer to a login; None for anything else. The ids may stand on any element (M7: a child)."""
-    packing = _packing_of(body, encoding)
-    plain = packing.open(body, venue.inflated_bytes) if packing else Reason.GARBLED
-    root = None if isinstance(plain, Reason) else _parsed(plain)
+    root = _opened(body, encoding, venue)
     if root is None or _local(root.tag) not in {venue.accepted, venue.refused} - {""}:
         return None
     session = _first(root, venue.session_attribute)
     return Answer(_local(root.tag) == venue.accepted, session, _first(root, venue.answer_user_attribute))
+
+
+def read_logout(body: bytes, encoding: str, venue: Venue) -> str | None:
+    """Return the session that a body names as the venue's logout request, "" for none; None for anything else."""
+    root = _opened(body, encoding, venue) if venue.logout else None
+    if root is None or _local(root.tag) != venue.logout or _namespace(root) != venue.namespace:
+        return None
+    return root.get(venue.logout_session_attribute, "") if venue.logout_session_attribute else ""
+
+
+def _opened(body: bytes, encoding: str, venue: Venue) -> etree._Element | None:
+    packing = _packing_of(body, encoding)
+    plain = packing.open(body, venue.inflated_bytes) if packing else Reason.GARBLED
+    return None if isinstance(plain, Reason) else _parsed(plain)
 
 
 def _packing_of(body: bytes, encoding: str) -> _Packing | None:
@@ -186,11 +203,12 @@ def _parsed(plain: bytes) -> etree._Element | None:
 
 def _problem(root: etree._Element, venue: Venue) -> Reason | None:
     """Say what keeps the document from being this venue's login, if anything does."""
-    name = etree.QName(root)
-    if name.localname != venue.login:
+    if _local(root.tag) != venue.login:
         return Reason.NOT_A_LOGIN
-    if (name.namespace or "") != venue.namespace:
+    if _namespace(root) != venue.namespace:
         return Reason.UNSUPPORTED_VERSION
+    if sum(1 + len(one.attrib) for one in islice(root.iter(), MOST_PARTS + 1)) > MOST_PARTS:
+        return Reason.TOO_LARGE
     own = {venue.user_attribute, venue.code_attribute, venue.force_attribute}
     qualified = any(key not in own and _local(key) in own for key in root.attrib)
     nested = any(
@@ -213,6 +231,10 @@ def _login(root: etree._Element, venue: Venue, packing: _Packing) -> LoginReques
 
 def _local(name: str | bytes) -> str:
     return str(name).rpartition("}")[2]
+
+
+def _namespace(root: etree._Element) -> str:
+    return etree.QName(root).namespace or ""
 
 
 def _first(root: etree._Element, attribute: str) -> str:
