@@ -157,3 +157,25 @@ async def test_a_broker_that_breaks_off_leaves_nobody_logged_in(market, when):
         market.exchange.answers_logins.set()
     again = await (await market.hand(market.people.other)).logged_in()
     await again.trade("one")
+
+
+@pytest.mark.req("M7-10", "M7-12")
+@pytest.mark.parametrize("wrong", ["session id", "exchange"])
+async def test_a_logout_that_the_exchange_does_not_take_leaves_it_owed(market, wrong):
+    """The exchange still has the session open: when the line goes, it has to be told all the same."""
+    await market.gateway()
+    hand = await (await market.hand()).logged_in()
+    (session,) = market.exchange.live
+    await hand.peer.open_channel(2)
+
+    if wrong == "session id":
+        await hand.peer.send(hand.request(m7.logout("S-of-nobody"), "bye", m7.INQUIRY))
+        await hand.answer("bye")
+    else:
+        await hand.peer.send(hand.request(m7.logout(session), "bye", m7.INQUIRY, channel=2, exchange="amq.topic"))
+        await hand.peer.method("channel.close", 2)
+    assert market.exchange.live
+    hand.peer.vanish()
+
+    await market.until(lambda: not market.exchange.live)
+    assert market.exchange.of("LogoutReq")[-1].read["sessionId"] == session
