@@ -108,7 +108,7 @@ class Directory:
 
     def _ask_anew(self, name: str, password: Secret) -> bool:
         faults, deadline = [], time.monotonic() + self._spec.timeout
-        for behind, url in reversed(list(enumerate(reversed(self._spec.servers), 1))):
+        for behind, url in zip(range(len(self._spec.servers), 0, -1), self._spec.servers, strict=True):
             share = max(deadline - time.monotonic(), _LEAST) / behind  # one that hangs must not take the others' time
             try:
                 return self._ask(Line(url, self._spec.ca, share), name, password)

@@ -413,3 +413,71 @@ def test_an_issuer_has_a_key(half: str):
     text = AMQP.replace("plain = true\nupstream", f'tls = {{ca = "given.toml", {half} = "given.toml"}}\nupstream')
 
     assert "go together" in faults(text)["route[0].tls"]
+
+
+# ── passwords ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LDAP = """
+[passwords]
+backend = "ldap"
+[passwords.ldap]
+servers = ["ldaps://ldap-a.example:636", "ldap://[2001:db8::1]", "ldaps://ldap-b.example"]
+ca = "given.toml"
+user_dn = "uid={user},dc=example"
+"""
+SEARCH = 'search = {base = "dc=example", bind_dn = "cn=gateway", password = "canary"}'
+
+
+def test_the_directorys_account_has_a_secret_that_is_not_shown():
+    found = load_settings(write(LDAP.replace('user_dn = "uid={user},dc=example"', SEARCH)))
+
+    assert found.passwords.ldap.search.secret().reveal() == b"canary"
+    assert "canary" not in repr(found)
+
+
+@pytest.mark.req("M7-18", "TW-4")
+@pytest.mark.parametrize(
+    ("was", "now", "path", "words"),
+    [
+        (LDAP[LDAP.index("[passwords.ldap]") :], "", "passwords", "needs [passwords.ldap]"),
+        ("ldaps://ldap-a.example:636", "http://a", "passwords.ldap.servers[0]", '"ldap://host:389" for StartTLS'),
+        ("ldaps://ldap-a.example:636", "ldaps://a:x", "passwords.ldap.servers[0]", "an address is"),
+        ("uid={user},", "", "passwords.ldap.user_dn", "must have {user} in it"),
+        ("{user},", "{user},ou={user},", "passwords.ldap.user_dn", "must have {user} in it, once"),
+        ("user_dn", f"{SEARCH}\nuser_dn", "passwords.ldap", "either user_dn or search"),
+        ("user_dn", "timeout = 0\nuser_dn", "passwords.ldap.timeout", "greater than 0"),
+    ],
+)
+def test_a_directory_that_could_not_work_is_refused(was: str, now: str, path: str, words: str):
+    load_settings(write(LDAP))
+
+    assert words in faults(LDAP.replace(was, now, 1))[path]
+
+
+KEY = """
+[[password_key]]
+name = "cqg"
+pem = "given.toml"
+"""
+
+
+@pytest.mark.req("CQ-3")
+def test_a_password_key_is_in_a_file_or_in_a_token():
+    token = 'token = {module = "given.toml", token = "t", key = "k", pin = "canary"}'
+    found = load_settings(write(KEY.replace('pem = "given.toml"', token)))
+
+    assert found.password_key[0].token.secret().reveal() == b"canary"
+    assert "canary" not in repr(found)
+    for both_or_none in ("", f'pem = "given.toml"\n{token}'):
+        assert faults(KEY.replace('pem = "given.toml"', both_or_none))["password_key[0]"].startswith("needs either pem")
+
+
+@pytest.mark.req("CQ-3")
+def test_a_listener_whose_venue_encrypts_names_a_key_that_there_is():
+    encrypted = GOOD.replace("plain", 'venue = "encrypted"\npassword_key = "cqg"\nplain', 1)
+
+    assert load(write(encrypted + KEY)).settings.listener[0].password_key == "cqg"
+    assert faults(encrypted)[""] == "listener fix names the password key cqg, which does not exist"
+    assert faults(encrypted + KEY + KEY)[""] == "two password keys are named cqg"
+    assert "is needed" in all_faults(encrypted.replace('password_key = "cqg"\n', "") + KEY)["listener[0].password_key"]
+    assert "has no use" in all_faults(encrypted.replace('venue = "encrypted"\n', "") + KEY)["listener[0].password_key"]

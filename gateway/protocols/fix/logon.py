@@ -19,7 +19,7 @@ from gateway.protocols.fix.venue import Acceptance, Venue
 _SINGLE = frozenset(
     (b"8", b"9", b"34", b"35", b"49", b"50", b"52", b"56", b"57", b"141", b"142", b"143", b"789", b"10")
 )
-_ENCRYPTION: Final = frozenset((b"1400", b"1401", b"1402"))
+_ENCRYPTION: Final = frozenset((b"1400", b"1401", b"1402", b"1403", b"1404"))
 _COMP_ID = re.compile(r"[!-~][ -~]{0,63}")
 _TIME = re.compile(rb"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(\.\d{1,12})?")
 _LENGTH_OF_DATA = {data: length for length, data in DATA_OF_LENGTH.items()}

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pyotp
 import pytest
 
-from gateway.core.login import Attempt, Login, Memory, Moment, Origin
+from gateway.core.login import Attempt, Login, Memory, Moment, Origin, Sealed
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.policy.decide import Admit, Decision, Deny, Evidence, NeedPassword, TakeOver, decide
+from gateway.policy.decide import Admit, Decision, Deny, Evidence, NeedOpening, NeedPassword, TakeOver, decide
 from gateway.policy.rules import (
     Counted,
     LockoutRules,
@@ -365,6 +365,29 @@ def test_an_external_user_is_bound_and_locked_but_not_asked():
 
 
 # ── the password ──
+
+
+SEALED = Sealed("venue", Secret("cipher"))
+
+
+@pytest.mark.req("CQ-3")
+def test_what_is_sealed_is_asked_for_before_anything_in_it_is_judged():
+    sealed = attempt("", password=None, sealed=SEALED)
+    assert judge(login=sealed) == NeedOpening()
+    assert judge(snapshot=replace(KNOWN, failures=Failures(digests=(b"these",))), login=sealed) == NeedOpening()
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "reason"),
+    [
+        (replace(KNOWN, user=None), Reason.UNKNOWN_USER),
+        (replace(KNOWN, address=AddressFailures(10**6, NOW)), Reason.ADDRESS_BLOCKED),
+        (replace(KNOWN, failures=Failures(revoked=True)), Reason.LOCKED),
+    ],
+    ids=lambda value: value.key if isinstance(value, Reason) else "",
+)
+def test_whoever_is_refused_anyway_has_nothing_opened(snapshot, reason):
+    assert denied(judge(snapshot=snapshot, login=attempt("", password=None, sealed=SEALED))).reason is reason
 
 
 def test_a_wrong_password_is_counted_and_burns_nothing():

@@ -93,6 +93,14 @@ def test_a_code_inside_an_encrypted_password_is_said_to_be_there():
     assert forwarded == logon(1, password=None, code=None)
 
 
+@pytest.mark.req("CQ-3")
+def test_an_encrypted_new_password_is_kept_from_the_engine_too():
+    venue = Venue(password_tag=1402, encrypted=True, forward_password=False)
+    new = b"n\x0110=\x01"
+    _, forwarded = found_in(logon(1, *ENCRYPTED, (1403, len(new)), (1404, new), password=None), venue)
+    assert forwarded == logon(1, password=None, code=None)
+
+
 def test_a_venue_that_encrypts_and_a_logon_without_a_password_have_nothing_to_open():
     login, _ = found_in(logon(1, password=None), Venue(password_tag=1402, encrypted=True))
     assert (login.sealed, login.password) == (None, None)
