@@ -1,8 +1,9 @@
 """AMQP 0-9-1 as RabbitMQ speaks it, with a venue's login request inside. The way of the bytes:
 
     client ─▶ frames ─▶ greeting (handshake) ─▶ client (gate: allow-list) ─▶ broker
-                                                  ├─ a login request, collected whole (content, requests) ─▶ Found ─▶ verdict
-                                                  └─ any other publish: swallowed, its sender told (replies, confirms)
+                                                  └─ publishes
+                                                       ├─ a login request, collected whole (content, requests) ─▶ Found ─▶ verdict
+                                                       └─ any other: swallowed, its sender told (replies, confirms)
     broker ─▶ frames ─▶ greeting ─▶ broker (the login's answer; acks renumbered) ─▶ client
     while the session passes:  watch ──whole frames──▶ other side
                                  └─ odd ─▶ client | broker, frame by frame

@@ -1,53 +1,32 @@
-"""The client's frames, one by one: what may go up, what is swallowed, and where a login, a logout or a renewal stands.
+"""The client's frames, one by one: the methods of its connection and its channels; contents are `Publishes`' to look at.
 
-The exact look. A publish that can be a login is collected whole; before a login every other is swallowed (BY-2).
+The exact look. What the allow-list refuses is answered here and never goes up.
 """
 
 from dataclasses import replace
-from typing import Final
 
-from gateway.core.dialect import Declined, Found, LoggedOut, Renewal, Violation
+from gateway.core.dialect import Declined, LoggedOut, Renewal
 from gateway.core.login import Login
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.protocols.amqp.answers import logout_request
 from gateway.protocols.amqp.channels import Channel, Shut
-from gateway.protocols.amqp.content import Collected, Properties, mandatory, read_header
-from gateway.protocols.amqp.frames import BODY, HEADER, HEARTBEAT, METHOD, Frame
+from gateway.protocols.amqp.frames import HEARTBEAT, METHOD, Frame
 from gateway.protocols.amqp.gate import Refusal, judge
 from gateway.protocols.amqp.handshake import split_code
-from gateway.protocols.amqp.line import VERSION, Line, Phase, Request
-from gateway.protocols.amqp.methods import Code, Cursor, Method, close_channel, close_connection, method, shortstr
-from gateway.protocols.amqp.parcel import Parcel
-from gateway.protocols.amqp.replies import swallow
-from gateway.protocols.amqp.requests import UNCERTAIN, LoginRequest, read_login, read_logout
-from gateway.protocols.amqp.venue import AnswerBy
-
-LOOK: Final = 4096
-"""Bytes of a body over the login's limit that are looked at before it is let go."""
-
-MOST_COLLECTED: Final = 32
-"""Channels on which a content is collected at a time: more than a client with threads does, and bounded memory."""
-
-MOST_NUISANCE: Final = 1024
-"""Publishes that are swallowed between two sessions: whoever goes on after so many refusals does not read them."""
-READ: Final = 32
-"""Of those, what one counts for that had to be parsed before it was swallowed."""
-
-UNEXPECTED: Final = Refusal(Code.UNEXPECTED_FRAME, "UNEXPECTED_FRAME - a content out of order")
-CHANNEL_ERROR: Final = Refusal(Code.CHANNEL_ERROR, "CHANNEL_ERROR - no such channel")
-NOT_ALLOWED: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - not on this connection, not now")
-ENOUGH: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - too many messages without a login")
-COPIES: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - a copy of a message to the login's routing key")
+from gateway.protocols.amqp.line import Line, Phase
+from gateway.protocols.amqp.methods import Code, Cursor, Method, close_channel, method, shortstr
+from gateway.protocols.amqp.publishes import Publishes
+from gateway.protocols.amqp.replies import CHANNEL_ERROR, NOT_ALLOWED, UNEXPECTED, cut
 
 
 class Client:
     """Reads what comes after the handshake. Invariant: a frame goes up whole and in order on its channel, or not at all."""
 
-    __slots__ = ("_line",)
+    __slots__ = ("_line", "_publishes")
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._publishes = Publishes(line)
 
     def take(self, one: Frame) -> None:
         """Look at one frame and say what becomes of it. Raises GarbledError."""
@@ -58,7 +37,7 @@ class Client:
         elif one.kind == METHOD:
             self._method(one)
         else:
-            self._content(one)
+            self._publishes.take(one)
 
     # ── the connection ──
 
@@ -73,12 +52,12 @@ class Client:
             password, code = split_code(Secret(cursor.long()), line.venue.code_digits)
             line.out.say(Renewal(_renewed(line.request.login, password, code)))
         else:
-            self._hard(NOT_ALLOWED)
+            cut(line, NOT_ALLOWED)
 
     def _close(self, one: Frame) -> None:
         line = self._line
         if line.phase is Phase.ADMITTING:
-            self._wait(one)
+            line.wait(one)
             return
         line.left = True
         if line.passing and line.asks and not line.ended:
@@ -88,16 +67,6 @@ class Client:
             line.ended = True
             line.pass_up(one.raw)
 
-    def _hard(self, refusal: Refusal) -> None:
-        line = self._line
-        line.pass_down(close_connection(refusal.code, refusal.text))
-        line.ended, line.phase = True, Phase.OVER
-        line.out.say(Violation(Reason.GARBLED if refusal in (UNEXPECTED, CHANNEL_ERROR) else Reason.FORBIDDEN))
-
-    def _wait(self, one: Frame) -> None:
-        self._line.up.back(one)
-        self._line.held = True
-
     # ── methods of a channel ──
 
     def _method(self, one: Frame) -> None:
@@ -106,13 +75,13 @@ class Client:
         if name == Method.CHANNEL_OPEN:
             self._open(one, channel)
         elif channel is None:
-            self._hard(CHANNEL_ERROR)
+            cut(line, CHANNEL_ERROR)
         elif channel.shut is not Shut.OPEN:
             self._shut(channel, name, one)
         elif channel.collecting is not None and name not in (Method.CHANNEL_CLOSE, Method.CHANNEL_CLOSE_OK):
-            self._hard(UNEXPECTED)
+            cut(line, UNEXPECTED)
         elif name == Method.BASIC_PUBLISH:
-            self._publish(channel, cursor, one)
+            self._publishes.begin(channel, cursor, one)
         else:
             self._judged(channel, name, judge(name, cursor, channel, line), one)
 
@@ -120,7 +89,7 @@ class Client:
         line = self._line
         top = line.tuning.top if line.tuning else 0
         if one.channel >= top or (channel is not None and channel.shut is not Shut.LEAVING):
-            self._hard(CHANNEL_ERROR)
+            cut(line, CHANNEL_ERROR)
             return
         line.channels[one.channel] = Channel(one.channel)
         line.confirming.pop(one.channel, None)
@@ -132,11 +101,11 @@ class Client:
         if refusal is None:
             if channel.confirms:
                 line.confirming[channel.number] = channel.confirms
-            if channel.collecting and channel.shut is not Shut.OPEN:
-                self._done(channel)
+            if channel.shut is not Shut.OPEN:
+                channel.collecting = None
             line.pass_up(one.raw)
         elif refusal.hard:
-            self._hard(refusal)
+            cut(line, refusal)
         else:
             channel.shut = Shut.REFUSED
             channel.excuse = close_channel(channel.number, refusal.code, refusal.text, name)
@@ -158,182 +127,6 @@ class Client:
             case Shut.TOLD, Method.CHANNEL_CLOSE_OK:
                 channel.shut = Shut.LEAVING
                 line.note(channel)
-
-    # ── publishes ──
-
-    def _publish(self, channel: Channel, cursor: Cursor, one: Frame) -> None:
-        line, venue = self._line, self._line.venue
-        cursor.number(2)
-        exchange, key = cursor.short(), cursor.short()
-        if line.phase is Phase.ADMITTING:
-            self._wait(one)
-            return
-        if channel.confirms:
-            channel.confirms.sent += 1
-        asked = line.asks and key == venue.login_key.encode()
-        if line.passing and not asked:
-            line.pass_up(one.raw)
-            return
-        if len(line.collecting) >= MOST_COLLECTED:
-            self._hard(NOT_ALLOWED)
-            return
-        home = asked and exchange == venue.exchange_of(line.user).encode()
-        channel.reason = None if line.passing or (home and not line.asking) else Reason.NOT_LOGGED_IN
-        channel.collecting = Collected(keep=channel.reason is None, home=home)
-        channel.collecting.frames.append(one.raw)
-        line.note(channel)
-
-    def _content(self, one: Frame) -> None:
-        line, channel = self._line, self._line.channels.get(one.channel)
-        if channel is None:
-            self._hard(CHANNEL_ERROR)
-        elif channel.collecting is not None:
-            self._collect(channel, channel.collecting, channel.collecting.add(one))
-        elif channel.shut is not Shut.OPEN:
-            return
-        elif not line.passing:
-            self._hard(UNEXPECTED)
-        elif one.kind == HEADER and line.asks and b"CC" in one.raw and self._copied(one):
-            self._hard(COPIES)
-        else:
-            if one.kind == BODY and line.is_business(one.payload):
-                line.up.business = True
-            line.pass_up(one.raw)
-
-    def _copied(self, one: Frame) -> bool:
-        return self._line.venue.login_key.encode() in read_header(one.payload).copies
-
-    def _collect(self, channel: Channel, collected: Collected, properties: Properties) -> None:
-        line = self._line
-        if channel.reason is None and properties.size > line.venue.login_bytes:
-            self._oversized(channel, collected, properties)
-        if not collected.complete or channel.collecting is None:
-            return
-        self._done(channel)
-        if channel.reason is not None:
-            self._swallow(channel, properties, channel.reason)
-        elif line.passing:
-            self._asked(channel, collected, properties)
-        else:
-            self._login(channel, collected, properties)
-
-    def _done(self, channel: Channel) -> None:
-        channel.collecting = None
-        self._line.note(channel)
-
-    def _swallow(self, channel: Channel, properties: Properties, reason: Reason, cost: int = 1) -> None:
-        line = self._line
-        swallow(line, channel, properties, reason)
-        line.nuisance += cost
-        if line.nuisance > MOST_NUISANCE:
-            self._hard(ENOUGH)
-
-    def _oversized(self, channel: Channel, collected: Collected, properties: Properties) -> None:
-        """A body over the limit is no login: dropped before one; later only if its beginning can be a login's or a logout's."""
-        line = self._line
-        if line.passing and collected.came < min(LOOK, properties.size):
-            return
-        if line.passing and line.roots(collected.body, properties) not in self._looked_for():
-            line.pass_up(b"".join(collected.frames))
-            line.up.business = True
-            self._done(channel)
-            return
-        channel.reason = Reason.TOO_LARGE
-        collected.drop()
-
-    def _looked_for(self) -> frozenset[str | None]:
-        return frozenset((self._line.venue.login, self._line.venue.logout or UNCERTAIN, UNCERTAIN))
-
-    def _asked(self, channel: Channel, collected: Collected, properties: Properties) -> None:
-        """Judge a request of a session that passes: a second login never goes up, a logout ends the session."""
-        line, venue = self._line, self._line.venue
-        root, body = line.roots(collected.body, properties), b"".join(collected.body)
-        if root in (venue.login, UNCERTAIN):
-            read = read_login(body, properties.content_encoding, venue)
-            if isinstance(read, LoginRequest) and read.user != line.user:
-                line.phase = Phase.OVER
-                line.out.say(Violation(Reason.IDENTITY_CHANGED))
-                return
-            if read is not Reason.NOT_A_LOGIN:
-                reason = read if isinstance(read, Reason) else Reason.ALREADY_LOGGED_IN
-                self._swallow(channel, properties, reason, READ)
-                return
-        line.pass_up(b"".join(collected.frames))
-        line.up.business = True
-        asks = collected.home and root in (venue.logout, UNCERTAIN)
-        if asks and self._ends(read_logout(body, properties.content_encoding, venue)):
-            line.phase = Phase.AWAITING
-            line.out.say(LoggedOut(stays=True))
-
-    def _ends(self, session: str | None) -> bool:
-        """Say whether a logout that names `session` is this one's: the venue takes no other, so no other ends the watch over it."""
-        own = self._line.session
-        return session is not None and (not own or session in ("", own))
-
-    # ── the login ──
-
-    def _login(self, channel: Channel, collected: Collected, properties: Properties) -> None:
-        line, venue = self._line, self._line.venue
-        read = read_login(b"".join(collected.body), properties.content_encoding, venue)
-        if isinstance(read, LoginRequest):
-            read = self._misplaced(read, channel, collected, properties) or read
-        if isinstance(read, Reason):
-            reason = Reason.NOT_LOGGED_IN if read is Reason.NOT_A_LOGIN else read
-            self._swallow(channel, properties, reason, READ)
-            return
-        line.session = ""  # of a session before this one
-        login = Login(
-            protocol="amqp",
-            user=line.user,
-            process=properties.app_id or line.user,
-            target=line.vhost,
-            version=VERSION,
-            password=line.password,
-            code=read.code,
-            stream=line.user,
-            force=read.force,
-            will=goodbye(line, properties.app_id),
-        )
-        tag = channel.confirms.brokers() if channel.confirms else 0
-        publish, header = collected.frames[:2]
-        if venue.answer is AnswerBy.CONFIRM:  # RabbitMQ confirms what it can't route, too
-            publish = mandatory(publish)
-        line.request = Request(channel.number, properties, login, tag, (publish, header), read.stripped)
-        line.phase = Phase.CHECKING
-        line.out.say(Found(login))
-
-    def _misplaced(
-        self, read: LoginRequest, channel: Channel, collected: Collected, properties: Properties
-    ) -> Reason | None:
-        """Say what makes a readable login somebody else's, or one that the venue would not see or could not answer."""
-        line = self._line
-        if not collected.home:
-            return Reason.NOT_LOGGED_IN
-        if read.user != line.user or (properties.user_id and properties.user_id != line.user):
-            return Reason.NOT_BOUND
-        if properties.copies:
-            return Reason.FORBIDDEN
-        if line.venue.answer is AnswerBy.CONFIRM:
-            return None if channel.confirms else Reason.FORBIDDEN
-        answerable = properties.correlation_id and line.may_answer(properties.reply_to)
-        return None if answerable else Reason.FORBIDDEN
-
-
-def goodbye(line: Line, app_id: str) -> bytes:
-    """Return the parcel that logs this user out at the venue; b"" where it has no such request."""
-    venue = line.venue
-    body = logout_request(venue, line.user, line.session) if line.asks else b""
-    if not body:
-        return b""
-    parcel = Parcel(
-        exchange=venue.exchange_of(line.user),
-        routing_key=venue.login_key,
-        body=body,
-        content_type=venue.content_type,
-        user_id=line.user,
-        app_id=app_id,
-    )
-    return parcel.encode()
 
 
 def _renewed(login: Login, password: Secret, code: Secret | None) -> Login:

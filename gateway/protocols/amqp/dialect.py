@@ -12,13 +12,13 @@ from gateway.core.reason import Reason
 from gateway.protocols.amqp.answers import logout_report
 from gateway.protocols.amqp.broker import Broker
 from gateway.protocols.amqp.channels import Shut
-from gateway.protocols.amqp.client import Client, goodbye
+from gateway.protocols.amqp.client import Client
 from gateway.protocols.amqp.content import resized
 from gateway.protocols.amqp.frames import HEARTBEAT, HEARTBEAT_FRAME, Frame, GarbledError
 from gateway.protocols.amqp.greeting import Greeting, Step
 from gateway.protocols.amqp.line import Line, Phase, Request
 from gateway.protocols.amqp.methods import Code, Method, close_connection, method
-from gateway.protocols.amqp.parting import Parting
+from gateway.protocols.amqp.parting import Parting, goodbye
 from gateway.protocols.amqp.replies import answer, delivery, report
 from gateway.protocols.amqp.venue import Acceptance, Venue
 from gateway.protocols.amqp.watch import BrokerWatch, ClientWatch

@@ -12,7 +12,7 @@ from gateway.core.dialect import Output, Pass, Side
 from gateway.core.login import Login
 from gateway.protocols.amqp.channels import Channel, Shut
 from gateway.protocols.amqp.content import Contents, Properties
-from gateway.protocols.amqp.frames import LARGEST, GarbledError, Stream
+from gateway.protocols.amqp.frames import LARGEST, Frame, GarbledError, Stream
 from gateway.protocols.amqp.requests import root_of
 from gateway.protocols.amqp.venue import DIRECT_REPLY, CodeIn, Venue
 
@@ -183,6 +183,11 @@ class Line:
     def pass_down(self, data: bytes) -> None:
         """Write to the client."""
         self.out.to(Side.CLIENT, data)
+
+    def wait(self, one: Frame) -> None:
+        """Let the client wait, from this frame on."""
+        self.up.back(one)
+        self.held = True
 
     def inject(self, channel: int, data: bytes) -> None:
         """Write frames of the gateway's own to the client, on a channel on which no content is under way. Raises GarbledError."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.core.dialect import Output, Parted, Pass, Side
 from gateway.core.reason import Reason
-from gateway.protocols.amqp.client import goodbye
+from gateway.protocols.amqp.answers import logout_request
 from gateway.protocols.amqp.content import content
 from gateway.protocols.amqp.frames import METHOD, Frame
 from gateway.protocols.amqp.line import Line
@@ -88,3 +88,20 @@ def _logout(line: Line, parcel: Parcel) -> bytes:
             app_id=parcel.app_id,
         )
     )
+
+
+def goodbye(line: Line, app_id: str) -> bytes:
+    """Return the parcel that logs this user out at the venue; b"" where it has no such request."""
+    venue = line.venue
+    body = logout_request(venue, line.user, line.session) if line.asks else b""
+    if not body:
+        return b""
+    parcel = Parcel(
+        exchange=venue.exchange_of(line.user),
+        routing_key=venue.login_key,
+        body=body,
+        content_type=venue.content_type,
+        user_id=line.user,
+        app_id=app_id,
+    )
+    return parcel.encode()

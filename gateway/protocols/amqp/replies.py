@@ -6,18 +6,30 @@ nothing, or the gateway's account would publish wherever a client likes. A publi
 
 from typing import Final
 
-from gateway.core.dialect import Declined, Mail
+from gateway.core.dialect import Declined, Mail, Violation
 from gateway.core.reason import Disclosure, Reason, public_text
 from gateway.protocols.amqp.answers import refusal
 from gateway.protocols.amqp.channels import Channel
 from gateway.protocols.amqp.content import Properties, content
-from gateway.protocols.amqp.line import Line
-from gateway.protocols.amqp.methods import ack, deliver
+from gateway.protocols.amqp.gate import Refusal
+from gateway.protocols.amqp.line import Line, Phase
+from gateway.protocols.amqp.methods import Code, ack, close_connection, deliver
 from gateway.protocols.amqp.parcel import Parcel
 from gateway.protocols.amqp.venue import DIRECT_REPLY
 
 TAG: Final = (1 << 53) - 1
 """Delivery tag of what the gateway delivers itself, to a no-ack consumer: no broker counts so far, and every language can hold it."""
+
+UNEXPECTED: Final = Refusal(Code.UNEXPECTED_FRAME, "UNEXPECTED_FRAME - a content out of order")
+CHANNEL_ERROR: Final = Refusal(Code.CHANNEL_ERROR, "CHANNEL_ERROR - no such channel")
+NOT_ALLOWED: Final = Refusal(Code.NOT_ALLOWED, "NOT_ALLOWED - not on this connection, not now")
+
+
+def cut(line: Line, refusal: Refusal) -> None:
+    """End the connection in AMQP's own words; nothing of the client passes any more."""
+    line.pass_down(close_connection(refusal.code, refusal.text))
+    line.ended, line.phase = True, Phase.OVER
+    line.out.say(Violation(Reason.GARBLED if refusal in (UNEXPECTED, CHANNEL_ERROR) else Reason.FORBIDDEN))
 
 
 def swallow(line: Line, channel: Channel, properties: Properties, reason: Reason) -> None:
