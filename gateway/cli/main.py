@@ -12,6 +12,7 @@ from gateway.cli.backup import backup, restore
 from gateway.cli.compliance import compliance
 from gateway.cli.doctor import doctor
 from gateway.cli.exits import Code, code_of, fail
+from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
@@ -22,6 +23,7 @@ from gateway.cli.users import app as users
 
 app = new_app("A login-session gateway for order entry.")
 app.add_typer(users, name="user")
+users.command("import", **COMMAND)(import_file)
 app.add_typer(totp, name="totp")
 app.add_typer(admins, name="admin")
 app.add_typer(links, name="link")

@@ -86,24 +86,32 @@ def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: "_Rest") -> Devi
         _owned(tx, owner.id, user, rest.replaces)
     if len(device_infos(tx.connection, [owner.id]).get(owner.id, ())) >= rest.at_most:
         raise Conflict(f"user {user!r} has {rest.at_most} devices already; remove one first")
+    values = sealed_row(vault, sealing_key(tx, vault), owner.id, device, rest.name, by.wall) | {
+        "replaces": rest.replaces
+    }
+    row = tx.execute(sa.insert(devices).returning(devices), values).one()
+    record(tx, by, Event.DEVICE_ADDED, user, {"device": row.id})
+    return _info(row)
+
+
+def sealed_row(  # noqa: PLR0913, PLR0917 - what a row is made of
+    vault: Vault, under: str, owner: str, device: Device, name: str, wall: float
+) -> dict[str, object]:
+    """Return a device as a row of `devices`, its key sealed under the data key `under`; an empty id is given one."""
     id_ = device.id or secrets.token_hex(8)
-    sealed = vault.seal(device.key, id_, owner.id, sealing_key(tx, vault))
-    values = {
+    sealed = vault.seal(device.key, id_, owner, under)
+    return {
         "id": id_,
-        "user_id": owner.id,
-        "name": rest.name,
+        "user_id": owner,
+        "name": name,
         "key_id": sealed.key_id,
         "sealed": sealed.blob,
         "algorithm": device.algorithm,
         "digits": device.digits,
         "period": device.period,
         "confirmed": device.confirmed,
-        "created": by.wall,
-        "replaces": rest.replaces,
+        "created": wall,
     }
-    row = tx.execute(sa.insert(devices).returning(devices), values).one()
-    record(tx, by, Event.DEVICE_ADDED, user, {"device": id_})
-    return _info(row)
 
 
 def _confirm(tx: Tx, user: str, device: str, step: int, by: Actor) -> None:

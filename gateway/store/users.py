@@ -30,7 +30,7 @@ class SqlUserStore:
 
     async def add(self, user: User, by: Actor) -> Account:
         """See UserStore."""
-        _check_texts(user)
+        check_texts(user)
         try:
             return await self._database.write(lambda tx: add_user(tx, user, by))
         except Conflict:  # two at once: the unique name decided
@@ -49,7 +49,7 @@ class SqlUserStore:
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:
         """See UserStore."""
-        _check_texts(user)
+        check_texts(user)
         return await self._database.write(lambda tx: _change(tx, user, revision, by))
 
     async def set_password(
@@ -140,7 +140,8 @@ def _history(connection: sa.Connection, name: str, count: int) -> tuple[str, ...
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_texts(user: User) -> None:
+def check_texts(user: User) -> None:
+    """Raise ValueError for what no engine could hold, or nobody could log in with."""
     for text in (user.name, user.organisation, user.email, *user.processes, *user.certificates, *user.routes):
         if plain(text, NAME_LIMIT) != text and text not in user.certificates:
             raise ValueError(f"{text[:NAME_LIMIT]!r} is longer than {NAME_LIMIT} characters or holds a NUL")
@@ -148,7 +149,8 @@ def _check_texts(user: User) -> None:
         raise ValueError("a user's name is not empty and neither begins nor ends with a space")
 
 
-def _columns(user: User) -> dict[str, object]:
+def columns_of(user: User) -> dict[str, object]:
+    """Return what stands of a user in its own row, without name, password and role."""
     return {
         "organisation": user.organisation,
         "enabled": user.enabled,
@@ -161,14 +163,15 @@ def _columns(user: User) -> dict[str, object]:
     }
 
 
-def _role(grant: Grant | None) -> dict[str, object]:
+def role_columns(grant: Grant | None) -> dict[str, object]:
+    """Return a grant as its columns."""
     return {"role": grant.role.value if grant else "user", "role_until": grant.until if grant else None}
 
 
 def give_role(tx: Tx, name: str, grant: Grant | None, by: Actor) -> None:
     """Give a user a role in place of the one it has, None takes it away. Raises NotFound."""
     user = touch(tx, name)
-    tx.execute(sa.update(users).where(users.c.id == user.id).values(_role(grant)))
+    tx.execute(sa.update(users).where(users.c.id == user.id).values(role_columns(grant)))
     if grant is None:
         record(tx, by, Event.ROLE_ENDED, name, {"role": user.role})
     else:
@@ -180,7 +183,14 @@ def add_user(tx: Tx, user: User, by: Actor) -> Account:
     if tx.execute(sa.select(users.c.id).where(users.c.name == user.name)).first() is not None:
         raise AlreadyExists(f"a user called {user.name!r} exists already")
     id_ = user.id or secrets.token_hex(8)
-    row = {"id": id_, "name": user.name, "created": by.wall, "revision": 1, **_columns(user), **_role(user.grant)}
+    row = {
+        "id": id_,
+        "name": user.name,
+        "created": by.wall,
+        "revision": 1,
+        **columns_of(user),
+        **role_columns(user.grant),
+    }
     tx.execute(
         sa.insert(users), {**row, "password_hash": user.password_hash, "password_changed": user.password_changed}
     )
@@ -189,12 +199,16 @@ def add_user(tx: Tx, user: User, by: Actor) -> Account:
     return _accounts(tx.connection, users.c.id == id_, 1)[0]
 
 
-def _bind(tx: Tx, id_: str, user: User) -> None:
+def binding_rows(id_: str, user: User) -> list[dict[str, str]]:
+    """Return the rows of `bindings` of a user."""
     kinds = {"process": user.processes, "certificate": user.certificates, "route": user.routes}
-    rows = [
+    return [
         {"user_id": id_, "kind": kind, "value": value} for kind, values in kinds.items() for value in sorted(values)
     ]
-    if rows:
+
+
+def _bind(tx: Tx, id_: str, user: User) -> None:
+    if rows := binding_rows(id_, user):
         tx.execute(sa.insert(bindings), rows)
 
 
@@ -203,7 +217,7 @@ def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
     row = touch(tx, user.name)
     if row.revision != revision + 1:
         raise Conflict(f"user {user.name!r} changed since it was read; read it again and repeat the change")
-    tx.execute(sa.update(users).where(users.c.id == row.id).values(_columns(user)))
+    tx.execute(sa.update(users).where(users.c.id == row.id).values(columns_of(user)))
     tx.execute(sa.delete(bindings).where(bindings.c.user_id == row.id))
     _bind(tx, row.id, user)
     after = _accounts(tx.connection, users.c.id == row.id, 1)[0]

@@ -1,0 +1,129 @@
+"""The import itself (HK-8): everything is checked first, then written in one transaction. Prints nothing."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.auth.house import House
+from gateway.auth.intake.values import Candidate, Fault, Reading
+from gateway.policy.roles import Role
+from gateway.policy.rules import Policy
+from gateway.policy.snapshot import User
+from gateway.store.imports import Entry
+from gateway.store.ports import Actor
+from gateway.store.store import Store
+from gateway.store.users import check_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A checked file: what would be written, and every fault by line. `users` are new; `devices` for new and known."""
+
+    entries: tuple[Entry, ...]
+    faults: tuple[Fault, ...]
+    users: int
+    devices: int
+
+
+class FaultyFile(ValueError):  # noqa: N818 - reads as what it says
+    """The file has faults, so nothing of it was imported."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"{len(self.faults)} faults, so nothing was imported")
+
+
+class Intake:
+    """Invariant: what is written was checked as a whole, against the store as it was then; what changed since is a
+    conflict, and nothing is written.
+    """
+
+    def __init__(self, store: Store, policy: Policy, house: House) -> None:
+        self._store = store
+        self._policy = policy
+        self._house = house
+
+    async def check(self, reading: Reading, *, organisation: str | None = None, strangers: bool = False) -> Checked:
+        """Find everything that is wrong with a file.
+
+        `organisation`: the only one whose users may be in it, who then have no bindings but their names; None: any.
+        `strangers`: authenticators may be for users who are there already, which changes another person's credentials.
+        """
+        names = list(dict.fromkeys(one.user.name for one in reading.candidates))
+        known = await self._store.imports.known([name for name in names if "\0" not in name])
+        faults, good, spoilt = list(reading.faults), list[Candidate](), set[str]()
+        seen: dict[str, int] = {}
+        for one in reading.candidates:
+            wrong = [*self._faults(one, organisation), *_taken(one, known, seen, strangers=strangers)]
+            seen.setdefault(one.user.name, one.line)
+            faults += [Fault(one.line, text) for text in wrong]
+            good += [] if wrong else [one]
+            spoilt |= {one.user.name} if wrong else set()
+        # A person one of whose lines is wrong is not imported by halves.
+        good, many = self._within_limit([one for one in good if one.user.name not in spoilt], known)
+        entries = tuple(_entries(good, known))
+        new = sum(not entry.known for entry in entries)
+        everything = tuple(sorted([*faults, *many], key=lambda fault: fault.line))
+        return Checked(entries, everything, new, sum(len(entry.devices) for entry in entries))
+
+    async def write(self, checked: Checked, by: Actor, *, partial: bool = False) -> None:
+        """Write what is right, if all is or `partial` was asked for. Raises FaultyFile, Conflict."""
+        if checked.faults and not partial:
+            raise FaultyFile(checked.faults)
+        if checked.entries:
+            await self._store.imports.write(checked.entries, by)
+
+    def _faults(self, one: Candidate, organisation: str | None) -> Iterable[str]:
+        user = one.user
+        try:
+            check_texts(user)
+            self._house.check_name(user.name, Role.USER)
+        except ValueError as error:
+            yield str(error)
+        if user.valid_from is not None and user.valid_until is not None and user.valid_until <= user.valid_from:
+            yield "valid_until is not after valid_from"
+        if user.email and "@" not in user.email:
+            yield "email is no address"
+        if organisation is not None:
+            yield from _foreign(user, organisation)
+
+    def _within_limit(self, good: Sequence[Candidate], known: dict[str, int]) -> tuple[list[Candidate], list[Fault]]:
+        """Keep as many authenticators per user as it may have (SF-6)."""
+        owned, most = Counter(known), self._policy.totp.max_devices
+        kept: list[Candidate] = []
+        faults: list[Fault] = []
+        for one in good:
+            owned[one.user.name] += one.device is not None
+            if owned[one.user.name] > most:
+                faults.append(Fault(one.line, f"user {one.user.name!r} would have more than {most} authenticators"))
+            else:
+                kept.append(one)
+        return kept, faults
+
+
+def _foreign(user: User, organisation: str) -> Iterable[str]:
+    if user.organisation != organisation:
+        yield f"belongs to another organisation than {organisation!r}"
+    if user.processes - {user.name} or user.certificates or user.routes:
+        yield "processes, certificates and routes are given by the exchange"
+
+
+def _taken(one: Candidate, known: dict[str, int], seen: dict[str, int], *, strangers: bool) -> Iterable[str]:
+    name = one.user.name
+    bare = one.user == User("", name) and one.device is not None
+    if name in known and not (bare and strangers):
+        yield f"a user called {name!r} exists already"
+    elif name in seen and not bare:
+        yield f"the user {name!r} is in line {seen[name]} already"
+
+
+def _entries(good: Sequence[Candidate], known: dict[str, int]) -> Iterable[Entry]:
+    """Put a person's lines together; one without a process may present its own name as one."""
+    users: dict[str, User] = {}
+    owned: dict[str, list[Candidate]] = {}
+    for one in good:
+        users.setdefault(one.user.name, one.user)
+        owned.setdefault(one.user.name, []).append(one)
+    for name, user in users.items():
+        devices = tuple((one.label, one.device) for one in owned[name] if one.device is not None)
+        yield Entry(replace(user, processes=user.processes or frozenset({name})), devices, name in known)
