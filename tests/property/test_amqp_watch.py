@@ -3,7 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.protocols.amqp.watch import BrokerWatch, ClientWatch
 from tests.blackbox import amqp_bytes as amqp
+from tests.unit.protocols.amqp.straight import agree
 from tests.unit.protocols.amqp.talk import KEY, QUEUE, Talk, ack, deliver, frames, order, request
 
 BODIES = st.one_of(st.binary(max_size=40), st.sampled_from([b"ALIVE", b"<Order/>", b"x" * 9000]))
@@ -91,3 +93,42 @@ def test_however_it_is_cut_the_outcome_is_that_of_one_piece(sent, data):
     assert after.down() == before.down()
     assert after.declined == before.declined
     assert type(after.session.state) is type(before.session.state)
+
+
+PUBLISHED = [
+    order("one"), order("another", correlation_id="c2"), order("two", 2), order("ALIVE"), order(""), order("x" * 40, split=7), request(b"<Inquiry/>"),
+    request(b"x", key="inquiri"), order("x", headers=b""), ack(1, 1), amqp.HEARTBEAT_FRAME, amqp.publish_method(1, "x", "y"), amqp.header(1, 3),
+]  # fmt: skip
+DELIVERED = [
+    deliver(1, b"one"), deliver(1, b"two", tag=2), deliver(2, b"three"), deliver(1, b""), deliver(1, b"x" * 40, split=7), ack(1, 5), ack(2, 5),
+    ack(1, 6, multiple=True), ack(1, 7, name="basic.nack"), amqp.HEARTBEAT_FRAME, amqp.header(1, 3), amqp.frame(amqp.BODY, 1, b"abc"),
+]  # fmt: skip
+
+
+@st.composite
+def chunks(draw, messages):
+    """Few messages, the same again and again, now and then with some bytes changed, cut off, or with another behind."""
+    few, found = draw(st.lists(st.sampled_from(messages), min_size=1, max_size=4)), []
+    for _ in range(draw(st.integers(1, 12))):
+        one = bytearray(draw(st.sampled_from(few)))
+        match draw(st.sampled_from(["same", "same", "changed", "cut", "more"])):
+            case "changed":
+                one[draw(st.integers(0, len(one) - 1))] = draw(st.integers(0, 255))
+            case "cut":
+                del one[draw(st.integers(0, len(one))) :]
+            case "more":
+                one += draw(st.sampled_from(few))
+        found.append(bytes(one))
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(chunks(PUBLISHED))
+def test_the_client_watch_does_what_its_loop_alone_would(sent):
+    agree(ClientWatch, sent)
+
+
+@settings(max_examples=200, deadline=None)
+@given(chunks(DELIVERED), st.booleans())
+def test_the_broker_watch_does_what_its_loop_alone_would(sent, renumbers):
+    agree(BrokerWatch, sent, renumbers)

@@ -2,13 +2,29 @@
 
 import dataclasses
 import random
+import struct
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
 from gateway.core.dialect import Side
+from gateway.protocols.amqp.watch import MOST_SEEN, BrokerWatch, ClientWatch
 from tests.blackbox import amqp_bytes as amqp
-from tests.unit.protocols.amqp.talk import KEY, QUEUE, VENUE, Talk, ack, deliver, login, methods, order, request
+from tests.unit.protocols.amqp.straight import agree, fresh
+from tests.unit.protocols.amqp.talk import (
+    EXCHANGE,
+    KEY,
+    QUEUE,
+    VENUE,
+    Talk,
+    ack,
+    deliver,
+    login,
+    methods,
+    order,
+    request,
+)
 
 
 def passing(**given) -> Talk:
@@ -183,3 +199,127 @@ def test_acks_before_an_odd_frame_are_renumbered_once():
     talk.answer().take().broker(ack(1, 2) + amqp.HEARTBEAT_FRAME + ack(1, 3))
 
     assert talk.down() == ack(1, 3) + amqp.HEARTBEAT_FRAME + ack(1, 4)
+
+
+# ── the straight lines ──
+
+
+def varied(chunk: bytes) -> Iterator[bytes]:
+    """The chunk with every bit of it turned, cut short by every length, and with more behind it."""
+    for at, byte in enumerate(chunk):
+        yield from (chunk[:at] + bytes([byte ^ 1 << bit]) + chunk[at + 1 :] for bit in range(8))
+        yield chunk[:at]
+    yield from (chunk + chunk, chunk + b"\xce", chunk + amqp.HEARTBEAT_FRAME, chunk + chunk[:30])
+
+
+def copying(key: str, name: bytes = b"CC") -> bytes:
+    """A publish that is harmless but for a header, which may copy it to a further key."""
+    table = amqp.long(bytes([len(name)]) + name + b"S" + amqp.long(key))
+    properties = amqp.frame(amqp.CONTENT, 1, struct.pack("!HHQH", 60, 0, 1, 0x2000) + table)
+    return amqp.publish_method(1, EXCHANGE, "management") + properties + amqp.frame(amqp.BODY, 1, b"x")
+
+
+class Walked:
+    """Counts how often the loop was needed."""
+
+    walks = 0
+
+    def _walk(self, chunk: bytes) -> bytes | None:
+        self.walks += 1
+        return super()._walk(chunk)
+
+
+class WalkedClient(Walked, ClientWatch):
+    pass
+
+
+class WalkedBroker(Walked, BrokerWatch):
+    pass
+
+
+def test_a_publish_that_begins_as_one_before_needs_no_loop():
+    watch, line = fresh(WalkedClient)
+    for chunk in (order("one"), order("another", correlation_id="c2"), order("", 2), order("third")):
+        assert watch(chunk) is chunk
+
+    assert watch.walks == 2  # the first, and the one without a body
+    assert line.confirming[1].sent == 3
+
+
+def test_one_delivery_or_one_ack_needs_no_loop():
+    watch, _ = fresh(WalkedBroker)
+    for chunk in (deliver(1, b"one"), ack(1, 5), deliver(1, b"two", tag=2), ack(1, 6, multiple=True)):
+        assert watch(chunk) is chunk
+
+    assert watch.walks == 0
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(order("x"), id="with confirms"),
+        pytest.param(order("x", 2), id="without"),
+        pytest.param(order("ALIVE"), id="the venue's sign of life"),
+        pytest.param(request(b"x", key="inquiri"), id="a bit from the login's key"),
+        pytest.param(copying(KEY), id="with copies"),
+        pytest.param(copying("x", b"XY"), id="with other headers"),
+    ],
+)
+def test_however_a_known_publish_is_varied_the_loop_would_do_the_same(chunk):
+    for one in varied(chunk):
+        agree(ClientWatch, [chunk, chunk, one, chunk])
+
+
+@pytest.mark.parametrize("renumbers", [False, True])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(deliver(1, b"x"), id="a delivery"),
+        pytest.param(deliver(2, b"x"), id="on another channel"),
+        pytest.param(deliver(1, b""), id="an empty one"),
+        pytest.param(ack(1, 5), id="an ack"),
+        pytest.param(ack(1, 5) + deliver(1, b"x")[len(deliver(1, b"")) :], id="an ack and more"),
+        pytest.param(amqp.method("basic.return", 1, bytes(2) + amqp.short("gone") + bytes(2)), id="a return"),
+    ],
+)
+def test_however_a_brokers_chunk_is_varied_the_loop_would_do_the_same(chunk, renumbers):
+    for one in varied(chunk):
+        agree(BrokerWatch, [chunk, one, chunk], renumbers)
+
+
+@pytest.mark.req("BY-2")
+def test_a_login_is_seen_behind_every_publish_that_is_nearly_one():
+    for at in range(len(KEY)):
+        watch, _ = fresh(ClientWatch)
+        near = request(login(), key=KEY[:at] + "X" + KEY[at + 1 :])
+        assert watch(near) is near
+        assert watch(near) is near
+        assert watch(request(login())) is None
+
+
+@pytest.mark.req("BY-2")
+def test_copies_are_seen_behind_every_publish_that_begins_alike():
+    watch, _ = fresh(ClientWatch)
+    copies = copying(KEY)
+    alike = copies.replace(b"\x20\x00\x00", b"\x80\x00\x0f", 1)  # what were headers is a content type
+    assert watch(alike) is alike
+    assert watch(alike) is alike
+    assert watch(copies) is None
+
+
+def test_what_is_remembered_of_publishes_is_bounded():
+    watch, _ = fresh(ClientWatch)
+    for number in range(3 * MOST_SEEN):
+        watch(
+            order("x", channel=1 + number % 9, exchange=f"e{number}") if number % 2 else order("x", channel=1 + number)
+        )
+
+    assert len(watch._known) <= MOST_SEEN
+    assert len(watch._seen) <= MOST_SEEN
+
+
+def test_a_publish_with_more_behind_its_arguments_is_the_dialects():
+    publish = amqp.publish_method(1, "x", "y")
+    longer = amqp.frame(amqp.METHOD, 1, publish[7:-1] + bytes(1000))
+
+    assert fresh(ClientWatch)[0](longer) is None
