@@ -3,6 +3,9 @@
 Must not open, bind or decide anything. What checks passwords is `gateway.credentials`.
 """
 
+from pathlib import Path
+
+from gateway.auth.blocked import words_in
 from gateway.core.route import Route
 from gateway.core.session import Limits
 from gateway.courier.spec import CourierSpec
@@ -20,9 +23,16 @@ from gateway.protocols.amqp import venue as amqp
 from gateway.protocols.fix import venue as fix
 from gateway.protocols.registry import PROTOCOLS, Venue
 from gateway.settings.connections import Listener, ListenerTls, RouteSettings, RouteTls
+from gateway.settings.data import data_folder
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings
 from gateway.settings.types import split_address
+
+
+def blocked_words(own: Path | None) -> frozenset[str]:
+    """Return the words no password may consist of: those that are shipped, and those of the house. Raises OSError."""
+    files = [data_folder() / "config" / "blocked-passwords.txt", *([own] if own else [])]
+    return words_in(line for file in files for line in file.read_text().splitlines())
 
 
 def listeners(configuration: Configuration, *, shared: bool) -> list[ListenerSpec]:

@@ -6,6 +6,7 @@ from typing import Self
 from gateway.auth.desk import Desk
 from gateway.auth.house import House
 from gateway.auth.links import Links, Post
+from gateway.auth.myself import Myself
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Proofs
 from gateway.auth.requests import Requests
@@ -22,10 +23,18 @@ class Office:
     links: Links
     desk: Desk
     requests: Requests
+    myself: Myself
 
     @classmethod
     def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
         """Put them together; without `post` links are copied by hand."""
         links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
         desk = Desk(store, people, links, house)
-        return cls(people, proofs, links, desk, Requests(store, proofs, links, desk, house))
+        return cls(
+            people,
+            proofs,
+            links,
+            desk,
+            Requests(store, proofs, links, desk, house),
+            Myself(store, parts, people, proofs),
+        )

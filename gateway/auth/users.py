@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import pyotp
 
-from gateway.auth.passwords import Passwords, WeakPassword, faults_in
+from gateway.auth.blocked import blocked_faults
+from gateway.auth.passwords import LONGEST, Passwords, WeakPassword, faults_in
 from gateway.core.authority import Order
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
@@ -47,8 +48,12 @@ class Enrolment:
 class People:
     """Users and authenticators under one policy. Every act names its actor, who goes into the audit record."""
 
-    def __init__(self, store: Store, policy: Policy, passwords: Passwords) -> None:
+    def __init__(
+        self, store: Store, policy: Policy, passwords: Passwords, blocked: frozenset[str] = frozenset()
+    ) -> None:
+        """`blocked`: words that no password may consist of (see `blocked.py`)."""
         self._store = store
+        self._blocked = blocked
         self._policy = policy
         self._passwords = passwords
 
@@ -85,6 +90,11 @@ class People:
         user = (await self._store.users.show(name)).user
         if not await self._passwords.verify(current, user.password_hash):
             raise WrongPassword("the current password is wrong")
+        await self.choose_password(name, new, by)
+
+    async def choose_password(self, name: str, new: Secret, by: Actor) -> None:
+        """Give somebody who has proved who it is the password it chose. Raises WeakPassword, NotFound."""
+        user = (await self._store.users.show(name)).user
         faults = await self._used(name, new)
         if not user.must_change and by.wall - user.password_changed < self._policy.password.min_age:
             faults.append("follows too soon on the last one")
@@ -97,7 +107,8 @@ class People:
         return ["is one of the last ones"] if await self._passwords.known(password, history) else []
 
     def _judge(self, password: Secret, name: str, faults: list[str]) -> None:
-        faults = [*faults_in(self._policy.password, password, name), *faults]
+        text = password.reveal()[:LONGEST].decode(errors="replace")
+        faults = [*faults_in(self._policy.password, password, name), *blocked_faults(self._blocked, text), *faults]
         if faults:
             raise WeakPassword(faults)
 

@@ -15,6 +15,7 @@ from gateway.cli.exits import Code, code_of, fail
 from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
+from gateway.cli.myself import app as myself
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
 from gateway.cli.requests import app as requests
 from gateway.cli.sessions import kick, sessions
@@ -28,6 +29,7 @@ app.add_typer(totp, name="totp")
 app.add_typer(admins, name="admin")
 app.add_typer(links, name="link")
 app.add_typer(requests, name="request")
+app.add_typer(myself, name="my")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.command("backup", **COMMAND)(backup)

@@ -64,6 +64,7 @@ def at_work(config: Path | None) -> Iterator[Work]:
     from gateway.auth.passwords import Passwords  # noqa: PLC0415
     from gateway.auth.users import People  # noqa: PLC0415
     from gateway.settings import load  # noqa: PLC0415
+    from gateway.wiring import blocked_words  # noqa: PLC0415
 
     configuration = load(config)
     key = configuration.settings.store.key_file()
@@ -74,7 +75,8 @@ def at_work(config: Path | None) -> Iterator[Work]:
         if not had_key:
             sys.stderr.write(f"gateway: made the master key {key} (mode 0600): keep a copy apart from the database\n")
         try:
-            people = People(store, configuration.policy, passwords)
+            blocked = blocked_words(configuration.settings.people.blocked_passwords)
+            people = People(store, configuration.policy, passwords, blocked)
             yield Work(configuration, store, people, passwords, runner)
         finally:
             runner.run(store.close())

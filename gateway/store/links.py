@@ -139,7 +139,9 @@ def _bootstrap(tx: Tx, link: Link, grant: Grant, by: Actor) -> None:
     exclusively(tx.connection, _FIRST)
     able = tx.execute(_able(by.wall)).scalars().all()
     if len(able) >= FOUR_EYES:
-        raise Conflict(f"there are exchange administrators already ({', '.join(sorted(able))}): ask one of them for a role")
+        raise Conflict(
+            f"there are exchange administrators already ({', '.join(sorted(able))}): ask one of them for a role"
+        )
     there = tx.execute(sa.select(users.c.password_hash).where(users.c.name == link.user)).one_or_none()
     if there is not None and there.password_hash:
         raise Conflict(f"{link.user!r} is in use: give the administrator a name of its own")

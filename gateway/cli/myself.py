@@ -1,0 +1,123 @@
+"""`my`: one's own account, for a person without a browser. The current password is asked for each change (M7-4)."""
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.office import office_of
+from gateway.cli.options import COMMAND, AsJson, ConfigFile, UserName, new_app
+from gateway.cli.output import print_json, say
+from gateway.cli.secrets import read_password
+from gateway.cli.totp import fields_of, show_key
+from gateway.cli.workplace import at_work
+from gateway.core.secret import Secret
+
+if TYPE_CHECKING:
+    from gateway.store.ports import Actor
+
+app = new_app("One's own account: authenticators, recovery codes and password.")
+FromStdin = Annotated[
+    bool,
+    typer.Option(
+        "--stdin", help="Read everything that is asked for from standard input, one line each, in that order."
+    ),
+]
+DeviceId = Annotated[str, typer.Argument(help="The authenticator's id.", metavar="DEVICE", show_default=False)]
+
+
+@app.command(**COMMAND)
+def password(name: UserName, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Change the password: the current one, then the new one. Sessions end."""
+    with at_work(config) as work:
+        current = _current(stdin=stdin)
+        new = read_password(None, stdin=stdin, what="new password")
+        work.run(office_of(work).myself.change_password(current, new, _me(name)))
+    say("changed; your sessions end")
+
+
+@app.command(**COMMAND)
+def devices(name: UserName, config: ConfigFile = None) -> None:
+    """List the authenticators, as JSON."""
+    with at_work(config) as work:
+        print_json([asdict(one) for one in work.run(office_of(work).myself.devices(_me(name)))])
+
+
+@app.command(**COMMAND)
+def add(
+    name: UserName,
+    config: ConfigFile = None,
+    label: Annotated[str, typer.Option(help="What you call it.")] = "authenticator",
+    *,
+    stdin: FromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Begin another authenticator and show its key, once; `my confirm` makes it count."""
+    from gateway.policy.snapshot import Device  # noqa: PLC0415
+
+    with at_work(config) as work:
+        made = work.run(office_of(work).myself.add(_current(stdin=stdin), Device("", Secret(b"")), label, _me(name)))
+    _show(made, as_json=as_json)
+
+
+@app.command(**COMMAND)
+def regenerate(
+    name: UserName, device: DeviceId, config: ConfigFile = None, *, stdin: FromStdin = False, as_json: AsJson = False
+) -> None:
+    """Begin a new key for an authenticator, shown once; the old one counts until `my confirm` of the new one."""
+    with at_work(config) as work:
+        made = work.run(office_of(work).myself.regenerate(_current(stdin=stdin), device, _me(name)))
+    _show(made, as_json=as_json)
+
+
+@app.command(**COMMAND)
+def confirm(name: UserName, device: DeviceId, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Make a new authenticator count, by a first code from it."""
+    with at_work(config) as work:
+        code = read_password(None, stdin=stdin, what="code", twice=False)
+        work.run(office_of(work).myself.confirm(device, code, _me(name)))
+    say(f"confirmed: codes of {device} count")
+
+
+@app.command(**COMMAND)
+def rename(name: UserName, device: DeviceId, label: str, config: ConfigFile = None) -> None:
+    """Call an authenticator something else."""
+    with at_work(config) as work:
+        work.run(office_of(work).myself.rename(device, label, _me(name)))
+    say(f"{device} is called {label}")
+
+
+@app.command(**COMMAND)
+def remove(name: UserName, device: DeviceId, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Destroy an authenticator's key. Sessions end."""
+    with at_work(config) as work:
+        work.run(office_of(work).myself.remove(_current(stdin=stdin), device, _me(name)))
+    say(f"removed {device}; your sessions end")
+
+
+@app.command("recovery-codes", **COMMAND)
+def recovery_codes(name: UserName, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Make new recovery codes and print them, once; each stands in for a code one time. The old ones are void."""
+    with at_work(config) as work:
+        codes = work.run(office_of(work).myself.recovery_codes(_current(stdin=stdin), _me(name)))
+    for code in codes:
+        say(code.reveal().decode())
+
+
+def _current(*, stdin: bool) -> Secret:
+    return read_password(None, stdin=stdin, what="current password", twice=False)
+
+
+def _me(name: str) -> "Actor":
+    from gateway.store.ports import Actor  # noqa: PLC0415
+
+    return Actor(name, time.time())
+
+
+def _show(made: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(fields_of(made))
+    else:
+        show_key(made)
+        say(f"It does not count yet: gateway my confirm USER {made.device}")

@@ -1,0 +1,47 @@
+"""One's own account from the command line."""
+
+import time
+
+import pyotp
+import pytest
+
+PASSWORD = "Correct-Horse-9"
+
+
+@pytest.fixture
+def device(gateway, trader) -> str:
+    made = gateway("totp", "enroll", trader, "--confirmed", "--json")
+    return made.data["device"]
+
+
+@pytest.mark.req("M7-4", "HK-5")
+def test_a_key_is_replaced_and_the_old_one_counts_until_then(gateway, trader, device):
+    made = gateway("my", "regenerate", trader, device, "--stdin", "--json", stdin=f"{PASSWORD}\n")
+    assert made.code == 0, made.err
+    assert len(gateway("user", "show", trader, "--json").data["devices"]) == 2
+    code = pyotp.TOTP(made.data["secret"]).at(int(time.time()))
+    assert gateway("my", "confirm", trader, made.data["device"], "--stdin", stdin=f"{code}\n").code == 0
+    assert [one["id"] for one in gateway("user", "show", trader, "--json").data["devices"]] == [made.data["device"]]
+
+
+@pytest.mark.req("HK-5")
+def test_recovery_codes_are_printed_once(gateway, trader, device):
+    done = gateway("my", "recovery-codes", trader, "--stdin", stdin=f"{PASSWORD}\n")
+    assert (done.code, len(done.out.split())) == (0, 10)
+
+
+@pytest.mark.req("HK-5", "TW-6", "TW-7")
+def test_the_password_is_changed_with_the_current_one(gateway, trader):
+    wrong = gateway("my", "password", trader, "--stdin", stdin="Wrong-Horse-9\nAnother-Horse-8\n")
+    assert (wrong.code, "check user" in wrong.err) == (1, True)
+    common = gateway("my", "password", trader, "--stdin", stdin=f"{PASSWORD}\nWelcome-2026!\n")
+    assert (common.code, "common password" in common.err) == (1, True)
+    assert gateway("my", "password", trader, "--stdin", stdin=f"{PASSWORD}\nAnother-Horse-8\n").code == 0
+
+
+@pytest.mark.req("SF-4")
+def test_the_last_authenticator_stays(gateway, trader, device):
+    done = gateway("my", "remove", trader, device, "--stdin", stdin=f"{PASSWORD}\n")
+    assert (done.code, "SF-4" in done.err) == (1, True)
+    assert gateway("my", "rename", trader, device, "old phone").code == 0
+    assert gateway("user", "show", trader, "--json").data["devices"][0]["name"] == "old phone"
