@@ -14,6 +14,7 @@ from typing import Final
 from gateway.auth.bounded import Bounded
 from gateway.auth.ldapline import Line, LineBroken, tls_context
 from gateway.auth.passwords import LONGEST
+from gateway.core.fault import Told
 from gateway.core.secret import Secret
 from gateway.policy.snapshot import User
 
@@ -25,7 +26,7 @@ _LEAST: Final = 0.1
 _PLAIN = re.compile(rb"[A-Za-z0-9._@-]")
 
 
-class DirectoryAway(Exception):  # noqa: N818 - a state, not a mistake
+class DirectoryAway(Told):
     """No directory could be asked; the text says why, for operators."""
 
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
 from gateway.auth.bounded import Bounded
+from gateway.core.fault import Told
 from gateway.core.login import Sealed
 from gateway.core.secret import Secret
 
@@ -41,7 +42,7 @@ class KeyUnusable(ValueError):  # noqa: N818 - reads as the fact it is
     """The private key can't be used; the text says which, what is wrong and what to do, and shows no key and no PIN."""
 
 
-class KeyAway(Exception):  # noqa: N818 - a state, not a mistake
+class KeyAway(Told):
     """The key can't be asked now; the login is refused and nobody is charged for it."""
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 
+from gateway.core.fault import Told
 from gateway.core.login import Admitted, Attempt, Origin
 from gateway.core.reason import Reason
 from gateway.observe.metrics import Metrics
@@ -105,9 +106,10 @@ class Journal:
         self._log.warning("dial_failed", route=route, upstream=address, error=error)
 
     def failed(self, call: str, error: BaseException) -> None:
-        """Say that something of our own failed. Only the kind of error is shown: its text may hold anything."""
+        """Say that something of our own failed. Of other errors than Told only the kind is shown: their text may hold anything."""
         self.metrics.add("gateway_failures_total", call)
-        self._log.error("failed", call=call, error=type(error).__name__)
+        told = {"detail": str(error)} if isinstance(error, Told) else {}
+        self._log.error("failed", call=call, error=type(error).__name__, **told)
 
     def record_lost(self, call: str, error: BaseException) -> None:
         """Say that a session's record could not be stored."""

@@ -64,7 +64,7 @@ class LdapSettings(Section):
     ca: File
     """PEM file with the authorities that may have signed the directory's certificate."""
     user_dn: Template | None = None
-    """The name of a user's entry, where it can be written from the user's name; otherwise search."""
+    """The name to bind as, where it can be written from the user's; Active Directory takes {user}@example.com too."""
     search: SearchSettings | None = None
     """How a user's entry is found."""
     timeout: Annotated[Seconds, Field(le=60)] = 3.0

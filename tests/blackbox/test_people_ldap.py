@@ -97,6 +97,27 @@ async def test_while_the_directory_is_away_nobody_gets_in_and_nobody_is_charged(
         slapd.start()
         assert await trader.logs_in(IN_DIRECTORY) == "A"
 
+        away = await place.gateway.until(event="failed", error="DirectoryAway")
+        assert away["detail"] == f"{slapd.url()}: Connection refused"
+
+
+@pytest.mark.req("M7-18")
+async def test_a_login_that_waits_for_the_directory_keeps_nobody_else_waiting(people: People, tmp_path: Path) -> None:
+    ca = Authority(tmp_path).ca
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody answers
+        more = passwords(f"ldaps://127.0.0.1:{silent.getsockname()[1]}", ca=ca, more='timeout = "60 s"')
+        async with guarded(tmp_path / "gateway", people, policy=NO_BACKOFF, more=more) as place:
+            waiting = asyncio.ensure_future(Trader(place).logs_in(IN_DIRECTORY))
+            taken, _ = await asyncio.to_thread(silent.accept)  # it is being asked
+            with taken:
+                assert await place.gateway.get("/readyz") == 200
+                async with toy(place.gateway.port, people.other) as stranger:
+                    await stranger.connect()
+                    await stranger.send(b"GET / HTTP/1.1\r\n")
+                    await stranger.until(lambda: stranger.closed)
+                assert not waiting.done()
+            assert await waiting == "unavailable"
+
 
 @pytest.mark.req("M7-18", "M7-14")
 async def test_how_old_a_password_may_be_is_the_directorys_affair(slapd: Slapd, people: People, tmp_path: Path) -> None:

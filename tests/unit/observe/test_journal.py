@@ -3,6 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.core.fault import Told
 from gateway.core.login import Origin
 from gateway.core.reason import Reason
 from gateway.observe.journal import Journal
@@ -45,3 +46,17 @@ def test_of_the_couriers_failures_only_the_kind_is_shown():
 
     assert lines[0]["error"] == "ConnectionError"
     assert "hunter2" not in str(lines)
+
+
+@pytest.mark.req("TW-10")
+def test_of_a_failure_only_the_kind_is_shown_but_for_what_is_meant_to_be_told():
+    journal = Journal()
+
+    with capture_logs() as lines:
+        journal.failed("verify", ConnectionError("hunter2"))
+        journal.failed("verify", Told("ldaps://directory: Connection refused"))
+
+    assert [(line["error"], line.get("detail")) for line in lines] == [
+        ("ConnectionError", None),
+        ("Told", "ldaps://directory: Connection refused"),
+    ]

@@ -207,6 +207,13 @@ def test_the_same_identity_may_log_on_again_and_its_secrets_stay_here():
     assert outputs == [Pass(Side.UPSTREAM, logon(1, (141, "Y"), code=None))]
 
 
+@pytest.mark.req("CQ-3")
+def test_an_encrypted_password_in_mid_session_stays_here_and_nothing_has_to_be_opened():
+    dialect, _ = session(venue=Venue(password_tag=1402, encrypted=True, forward_password=False))
+    again = logon(1, (141, "Y"), (1400, 1), (1401, 3), (1402, b"\x01=\x01"), password=None)
+    assert arrive(dialect, Side.CLIENT, again) == [Pass(Side.UPSTREAM, logon(1, (141, "Y"), password=None, code=None))]
+
+
 def test_a_reset_in_mid_session_forgets_the_holes():
     dialect, _ = session(Memory("k", 2, value(21, 2, [21])), first=21)
     arrive(dialect, Side.CLIENT, logon(1, (141, "Y")))
