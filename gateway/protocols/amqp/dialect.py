@@ -127,7 +127,7 @@ class AmqpDialect:
         if request is None or line.phase is not Phase.CHECKING:
             return [Violation(Reason.NOT_A_LOGIN)]
         channel = line.channels.get(request.channel)
-        if channel is not None and channel.shut is not Shut.OPEN:  # the broker closed it meanwhile
+        if line.ended or (channel is not None and channel.shut is not Shut.OPEN):  # the broker closed it meanwhile
             line.phase = Phase.AWAITING
             return [Answered(accepted=False, stays=True)]
         line.phase = Phase.ADMITTING

@@ -243,6 +243,19 @@ def test_a_login_that_needs_the_brokers_word_must_be_one_that_it_can_not_drop():
     assert isinstance(talk.session.state, AwaitingLogin)
 
 
+@pytest.mark.req("M7-12")
+def test_a_login_judged_while_the_broker_closes_is_not_sent_after_it_and_needs_no_logout():
+    """A logout without an id would end the user's other sessions at the venue."""
+    talk = Talk().greeted().client(request(login())).broker(amqp.connection_close(320, "maintenance")).admit()
+    talk.lose(Side.UPSTREAM)
+
+    assert talk.up() == b""
+    assert [(one.reason, one.owed) for one in talk.ends] == [
+        (Reason.UPSTREAM_REFUSED, False),
+        (Reason.UPSTREAM_CLOSED, False),
+    ]
+
+
 @pytest.mark.req("M7-11")
 def test_a_broker_that_answers_a_password_by_closing_has_refused_it():
     """RabbitMQ says so in words only to clients that can read them: a guess must count either way."""
