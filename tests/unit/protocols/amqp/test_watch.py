@@ -263,6 +263,7 @@ def test_one_delivery_or_one_ack_needs_no_loop():
         pytest.param(request(b"x", key="inquiri"), id="a bit from the login's key"),
         pytest.param(copying(KEY), id="with copies"),
         pytest.param(copying("x", b"XY"), id="with other headers"),
+        pytest.param(ack(1, 5) + amqp.header(1, 1) + amqp.frame(amqp.BODY, 1, b"x"), id="an ack before a content"),
     ],
 )
 def test_however_a_known_publish_is_varied_the_loop_would_do_the_same(chunk):
@@ -278,6 +279,12 @@ def test_however_a_known_publish_is_varied_the_loop_would_do_the_same(chunk):
         pytest.param(deliver(2, b"x"), id="on another channel"),
         pytest.param(deliver(1, b""), id="an empty one"),
         pytest.param(ack(1, 5), id="an ack"),
+        pytest.param(
+            amqp.method("basic.deliver", 1, bytes(14))
+            + amqp.frame(amqp.CONTENT, 1, struct.pack("!HHQ", 60, 0, 1))
+            + amqp.frame(amqp.BODY, 1, b"x"),
+            id="a header without flags",
+        ),
         pytest.param(ack(1, 5) + deliver(1, b"x")[len(deliver(1, b"")) :], id="an ack and more"),
         pytest.param(amqp.method("basic.return", 1, bytes(2) + amqp.short("gone") + bytes(2)), id="a return"),
     ],
@@ -295,6 +302,28 @@ def test_a_login_is_seen_behind_every_publish_that_is_nearly_one():
         assert watch(near) is near
         assert watch(near) is near
         assert watch(request(login())) is None
+
+
+@pytest.mark.req("BY-2")
+def test_a_login_is_seen_behind_another_publish_without_a_content():
+    near = (
+        amqp.publish_method(1, "x", "y")
+        + amqp.publish_method(1, "EXCHANGE", "inquiri")
+        + amqp.frame(amqp.BODY, 1, b"x")
+    )
+    watch, _ = fresh(ClientWatch)
+    assert watch(near) is near
+    assert watch(near) is near
+    assert watch(near.replace(b"inquiri", KEY.encode())) is None
+
+
+@pytest.mark.req("BY-2")
+def test_what_was_left_to_the_dialect_once_is_left_to_it_again():
+    watch, line = fresh(ClientWatch)
+    for _ in range(3):
+        assert watch(request(login())) is None
+        line.up.clear()
+        line.up.given = False
 
 
 @pytest.mark.req("BY-2")
