@@ -15,6 +15,7 @@ from gateway.policy.decide import LOCAL
 from gateway.policy.roles import Act, Role, Ruling, Standing, role_at, ruling
 from gateway.policy.snapshot import User
 from gateway.store.errors import NotFound
+from gateway.store.people import Group
 from gateway.store.ports import Account, Actor, SessionRow
 from gateway.store.store import Store
 
@@ -113,6 +114,7 @@ class Desk:
         """
         self._house.check_name(user.name, Role.USER)
         await self.permit(by, Act.CREATE, Standing("", user.organisation))
+        await self._check_groups(user.groups, user, by)
         if _bindings(user) - {f"p:{user.name}"}:
             await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
         return await self._people.add(replace(user, grant=None, password_hash="", password_changed=0.0), None, by)
@@ -128,6 +130,7 @@ class Desk:
         if before.user.grant is not None and user.method not in LOCAL:
             raise ValueError("an administrator's password is checked here: end its role first (TW-2)")
         await self.permit(by, Act.CHANGE, Standing("", user.organisation))
+        await self._check_groups(user.groups ^ before.user.groups, user, by)
         if _bindings(user) != _bindings(before.user):
             await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
         return await self._store.users.change(user, revision, by)
@@ -154,6 +157,17 @@ class Desk:
         """Send a setup link, and return it to be copied (CQ-5, CQ-6). Raises Forbidden, NotFound, Conflict."""
         await self._seen(name, Act.SETUP_LINK, by)
         return await self._links.setup(name, by)
+
+    async def put_group(self, group: Group, by: Actor) -> None:
+        """Make a group or change its routes, for all of its members (HK-9). Raises Forbidden, ValueError."""
+        await self.permit(by, Act.CHANGE_GROUPS, Standing("", group.organisation))
+        await self._store.groups.put(group, by)
+
+    async def _check_groups(self, changed: frozenset[str], user: User, by: Actor) -> None:
+        """A firm puts its users into its own groups; everything else is the exchange's (HK-9)."""
+        owners = {group.name: group.organisation for group in await self._store.groups.list()} if changed else {}
+        if any(owners.get(name, user.organisation) != user.organisation for name in changed):
+            await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
 
     async def _seen(self, name: str, act: Act, by: Actor) -> Account:
         account = await self._store.users.show(name)

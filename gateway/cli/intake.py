@@ -51,7 +51,7 @@ def import_file(  # noqa: PLR0913 - one option for each thing an import has
 ) -> None:
     """Import users (CSV) or authenticators (OATH PSKC, otpauth URIs). Either all of it is written, or nothing.
 
-    Columns of a CSV file: user, organisation, email, method, second_factor, processes, certificates, routes,
+    Columns of a CSV file: user, organisation, email, method, second_factor, processes, certificates, routes, groups,
     valid_from, valid_until, totp_key, algorithm, digits, period, label. Only user must be there.
     """
     from gateway.auth.intake.intake import Intake  # noqa: PLC0415

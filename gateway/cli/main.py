@@ -12,6 +12,7 @@ from gateway.cli.backup import backup, restore
 from gateway.cli.compliance import compliance
 from gateway.cli.doctor import doctor
 from gateway.cli.exits import Code, code_of, fail
+from gateway.cli.groups import app as groups
 from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
@@ -30,6 +31,7 @@ app.add_typer(admins, name="admin")
 app.add_typer(links, name="link")
 app.add_typer(requests, name="request")
 app.add_typer(myself, name="my")
+app.add_typer(groups, name="group")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.command("backup", **COMMAND)(backup)

@@ -40,6 +40,10 @@ def as_fields(account: "Account", now: float) -> dict[str, Any]:
         "comp_ids": sorted(user.processes),
         "certificates": sorted(user.certificates),
         "routes": sorted(user.routes),
+        "groups": sorted(user.groups),
+        "email": user.email,
+        "role": user.grant.role.value if user.grant else "user",
+        "role_until": user.grant.until if user.grant else None,
         "devices": [asdict(device) for device in account.devices],
         "created": account.created,
     }

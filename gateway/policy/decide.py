@@ -159,7 +159,7 @@ class Case:
         bound = (
             login.process in user.processes
             and (not user.certificates or origin.certificate in user.certificates)
-            and (not user.routes or self.attempt.route in user.routes)
+            and user.may_use(self.attempt.route)
         )
         # Not the user's own failure: somebody else's CompID must not lock an account (BY-3).
         return None if bound else Deny(Reason.NOT_BOUND, changes=_spent(self.policy, self.snapshot, self.now))

@@ -26,6 +26,7 @@ class User:
     """`process`, `certificate`, `route` bindings: what this user may present; an empty `certificates` demands none,
     an empty `processes` lets nobody in (fail closed), an empty `routes` allows every route.
 
+    `group_routes` come with its `groups` and are never set beside them.
     `grant`: what it may administer, and until when; None for a user. `email`: where links to it go.
     """
 
@@ -45,6 +46,13 @@ class User:
     routes: frozenset[str] = frozenset()
     email: str = ""
     grant: Grant | None = None
+    groups: frozenset[str] = frozenset()
+    group_routes: frozenset[str] = frozenset()
+
+    def may_use(self, route: str) -> bool:
+        """Say whether a route is open to this user: by its own list or its groups'; with neither, every one is (HK-9)."""
+        unbound = not self.routes and not self.groups
+        return unbound or route in self.routes or route in self.group_routes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from gateway.store.errors import Conflict
 from gateway.store.keyring import sealing_key
 from gateway.store.ports import Actor
 from gateway.store.schema import bindings, devices, users
-from gateway.store.users import binding_rows, columns_of, role_columns
+from gateway.store.users import binding_rows, check_groups, columns_of, role_columns, write_group_routes
 from gateway.store.vault import Vault
 
 CHUNK = 500
@@ -75,6 +75,10 @@ def _write(tx: Tx, vault: Vault, entries: Sequence[Entry], by: Actor) -> None:
     ids |= {user.name: secrets.token_hex(8) for user in new}
     _insert(tx, users, [_user_row(user, ids[user.name], by.wall) for user in new])
     _insert(tx, bindings, [row for user in new for row in binding_rows(ids[user.name], user)])
+    grouped = [user for user in new if user.groups]
+    if grouped:
+        check_groups(tx.connection, frozenset[str]().union(*(user.groups for user in grouped)))
+        write_group_routes(tx, [ids[user.name] for user in grouped])
     under = sealing_key(tx, vault)
     owned = [(entry.user.name, plain(name), device) for entry in entries for name, device in entry.devices]
     rows = [sealed_row(vault, under, ids[name], device, label, by.wall) for name, label, device in owned]

@@ -81,6 +81,30 @@ class RecoveryStore(Protocol):
         """Return how many unused ones a user has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Users who may use the same routes (HK-9). `organisation`: whose group it is, "" the exchange's. Invariant: `routes`
+    is not empty.
+    """
+
+    name: str
+    organisation: str
+    routes: frozenset[str]
+
+
+class GroupStore(Protocol):
+    """Groups. Every change is audited, moves the members' revisions and ends the sessions that lost their route."""
+
+    async def put(self, group: Group, by: Actor) -> None:
+        """Make a group, or replace what it is. Raises ValueError for one without routes."""
+
+    async def list(self) -> tuple[Group, ...]:
+        """Return the groups by name."""
+
+    async def remove(self, name: str, by: Actor) -> None:
+        """Remove a group without members. Raises NotFound, Conflict where it has some."""
+
+
 class State(Enum):
     """Where a request is; what has expired is `open` with its time behind it."""
 

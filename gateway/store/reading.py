@@ -132,6 +132,8 @@ def user_from(row: sa.Row[Any], bound: Sequence[tuple[str | None, str]]) -> User
         certificates=frozenset(value for kind, value in bound if kind == "certificate"),
         routes=frozenset(value for kind, value in bound if kind == "route"),
         email=row.email,
+        groups=frozenset(value for kind, value in bound if kind == "group"),
+        group_routes=frozenset(value for kind, value in bound if kind == "via"),
         grant=None if row.role_until is None else Grant(Role(row.role), row.role_until),
     )
 

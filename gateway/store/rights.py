@@ -45,5 +45,5 @@ def _fits(user: User, row: sa.Row[Any]) -> bool:
     return (
         row.process in user.processes
         and (not user.certificates or row.certificate in user.certificates)
-        and (not user.routes or row.route in user.routes)
+        and user.may_use(row.route)
     )

@@ -83,7 +83,7 @@ bindings = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Text, primary_key=True),
 )
-"""`kind` is process, certificate or route."""
+"""`kind` is process, certificate, route or group; via: a route by way of a group, rewritten when either changes."""
 
 devices = Table(
     "devices",
@@ -277,3 +277,13 @@ requests = Table(
     Index("ix_requests_state", "state"),
 )
 """What one administrator asks for and another one decides (HK-6)."""
+
+groups = Table("groups", metadata, Column("name", Text, primary_key=True), _text("organisation"))
+
+group_routes = Table(
+    "group_routes",
+    metadata,
+    Column("group_name", Text, ForeignKey("groups.name"), primary_key=True),
+    Column("route", Text, primary_key=True),
+)
+"""What the members of a group may use (HK-9)."""

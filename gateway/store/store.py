@@ -17,6 +17,7 @@ from gateway.store.chain import SqlAuditStore
 from gateway.store.database import ChainKey, Database, Read, T
 from gateway.store.devices import SqlDeviceStore
 from gateway.store.errors import StoreError, StoreUnavailable
+from gateway.store.groups import SqlGroupStore
 from gateway.store.imports import SqlImportStore
 from gateway.store.keys import SqlKeyStore
 from gateway.store.links import SqlLinkStore
@@ -52,6 +53,7 @@ class Store:
         self.links = SqlLinkStore(database)
         self.recovery = SqlRecoveryStore(database)
         self.imports = SqlImportStore(database, vault)
+        self.groups = SqlGroupStore(database)
         self.requests = SqlRequestStore(database)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Users and their passwords. Hashes come in ready made; whether a password is good enough is not asked here."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,10 +16,12 @@ from gateway.store.errors import AlreadyExists, Conflict, NotFound
 from gateway.store.ports import Account, Actor, DeviceInfo
 from gateway.store.reading import digests_from, user_from
 from gateway.store.rights import end_what_was_lost
-from gateway.store.schema import bindings, failures, password_history, users
+from gateway.store.schema import bindings, failures, group_routes, groups, password_history, users
 
 NAME_LIMIT = 100
 """Characters of a user's name: what FIX and AMQP systems take."""
+_AT_ONCE = 500
+"""Users in one statement."""
 
 
 class SqlUserStore:
@@ -38,14 +40,14 @@ class SqlUserStore:
 
     async def show(self, name: str) -> Account:
         """See UserStore."""
-        found = await self._database.read(lambda connection: _accounts(connection, users.c.name == name, 1))
+        found = await self._database.read(lambda connection: accounts_where(connection, users.c.name == name, 1))
         if not found:
             raise NotFound(f"there is no user called {name!r}")
         return found[0]
 
     async def list(self, after: str = "", limit: int = 1000) -> tuple[Account, ...]:
         """See UserStore."""
-        return await self._database.read(lambda connection: _accounts(connection, users.c.name > after, limit))
+        return await self._database.read(lambda connection: accounts_where(connection, users.c.name > after, limit))
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:
         """See UserStore."""
@@ -88,7 +90,10 @@ class SqlUserStore:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _accounts(connection: sa.Connection, which: sa.ColumnElement[bool], limit: int) -> tuple[Account, ...]:
+def accounts_where(
+    connection: sa.Connection, which: sa.ColumnElement[bool], limit: int | None = None
+) -> tuple[Account, ...]:
+    """Return accounts in the order of their names."""
     rows = connection.execute(sa.select(users).where(which).order_by(users.c.name).limit(limit)).all()
     ids = [row.id for row in rows]
     bound = _grouped(connection.execute(sa.select(bindings).where(bindings.c.user_id.in_(ids))).all())
@@ -142,7 +147,15 @@ def _history(connection: sa.Connection, name: str, count: int) -> tuple[str, ...
 
 def check_texts(user: User) -> None:
     """Raise ValueError for what no engine could hold, or nobody could log in with."""
-    for text in (user.name, user.organisation, user.email, *user.processes, *user.certificates, *user.routes):
+    for text in (
+        user.name,
+        user.organisation,
+        user.email,
+        *user.groups,
+        *user.processes,
+        *user.certificates,
+        *user.routes,
+    ):
         if plain(text, NAME_LIMIT) != text and text not in user.certificates:
             raise ValueError(f"{text[:NAME_LIMIT]!r} is longer than {NAME_LIMIT} characters or holds a NUL")
     if not user.name.strip() or user.name != user.name.strip():
@@ -196,12 +209,12 @@ def add_user(tx: Tx, user: User, by: Actor) -> Account:
     )
     _bind(tx, id_, user)
     record(tx, by, Event.USER_ADDED, user.name, {"method": user.method.value})
-    return _accounts(tx.connection, users.c.id == id_, 1)[0]
+    return accounts_where(tx.connection, users.c.id == id_, 1)[0]
 
 
 def binding_rows(id_: str, user: User) -> list[dict[str, str]]:
     """Return the rows of `bindings` of a user."""
-    kinds = {"process": user.processes, "certificate": user.certificates, "route": user.routes}
+    kinds = {"process": user.processes, "certificate": user.certificates, "route": user.routes, "group": user.groups}
     return [
         {"user_id": id_, "kind": kind, "value": value} for kind, values in kinds.items() for value in sorted(values)
     ]
@@ -210,17 +223,50 @@ def binding_rows(id_: str, user: User) -> list[dict[str, str]]:
 def _bind(tx: Tx, id_: str, user: User) -> None:
     if rows := binding_rows(id_, user):
         tx.execute(sa.insert(bindings), rows)
+    if user.groups:
+        check_groups(tx.connection, user.groups)
+        write_group_routes(tx, [id_])
+
+
+def check_groups(connection: sa.Connection, names: Collection[str]) -> None:
+    """Raise NotFound for a group that is not there."""
+    # Nobody changes their routes before this transaction is over.
+    found = sa.select(groups.c.name).where(groups.c.name.in_(names)).order_by(groups.c.name)
+    there = set(connection.execute(found.with_for_update(read=True)).scalars())
+    if missing := sorted(set(names) - there):
+        raise NotFound(f"there is no group called {missing[0]!r}")
+
+
+def write_group_routes(tx: Tx, ids: Sequence[str]) -> None:
+    """Write anew the routes that these users have by way of their groups."""
+    for start in range(0, len(ids), _AT_ONCE):
+        _write_group_routes(tx, ids[start : start + _AT_ONCE])
+
+
+def _write_group_routes(tx: Tx, ids: Sequence[str]) -> None:
+    mine = sa.and_(bindings.c.user_id.in_(ids), bindings.c.kind == "via")
+    tx.execute(sa.delete(bindings).where(mine))
+    member = sa.and_(bindings.c.kind == "group", bindings.c.value == group_routes.c.group_name)
+    found = (
+        sa.select(bindings.c.user_id, sa.literal("via"), group_routes.c.route)
+        .select_from(bindings.join(group_routes, member))
+        .where(bindings.c.user_id.in_(ids))
+        .distinct()
+    )
+    tx.execute(sa.insert(bindings).from_select(["user_id", "kind", "value"], found))
 
 
 def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
-    before = _accounts(tx.connection, users.c.name == user.name, 1)
+    before = accounts_where(tx.connection, users.c.name == user.name, 1)
     row = touch(tx, user.name)
     if row.revision != revision + 1:
         raise Conflict(f"user {user.name!r} changed since it was read; read it again and repeat the change")
+    if before[0].user.groups and not user.groups and not user.routes:
+        raise ValueError("without its last group every route would be open to it: give it a route of its own first")
     tx.execute(sa.update(users).where(users.c.id == row.id).values(columns_of(user)))
     tx.execute(sa.delete(bindings).where(bindings.c.user_id == row.id))
     _bind(tx, row.id, user)
-    after = _accounts(tx.connection, users.c.id == row.id, 1)[0]
+    after = accounts_where(tx.connection, users.c.id == row.id, 1)[0]
     end_what_was_lost(tx, before[0].user, after.user, by)
     changed = [name for name in User.__slots__ if getattr(before[0].user, name) != getattr(after.user, name)]
     record(tx, by, Event.USER_CHANGED, user.name, {"fields": ",".join(changed)})

@@ -52,9 +52,11 @@ class Intake:
         names = list(dict.fromkeys(one.user.name for one in reading.candidates))
         known = await self._store.imports.known([name for name in names if "\0" not in name])
         faults, good, spoilt = list(reading.faults), list[Candidate](), set[str]()
+        groups = {group.name for group in await self._store.groups.list()}
         seen: dict[str, int] = {}
         for one in reading.candidates:
-            wrong = [*self._faults(one, organisation), *_taken(one, known, seen, strangers=strangers)]
+            missing = [f"there is no group called {name!r}" for name in sorted(one.user.groups - groups)]
+            wrong = [*missing, *self._faults(one, organisation), *_taken(one, known, seen, strangers=strangers)]
             seen.setdefault(one.user.name, one.line)
             faults += [Fault(one.line, text) for text in wrong]
             good += [] if wrong else [one]
@@ -104,8 +106,8 @@ class Intake:
 def _foreign(user: User, organisation: str) -> Iterable[str]:
     if user.organisation != organisation:
         yield f"belongs to another organisation than {organisation!r}"
-    if user.processes - {user.name} or user.certificates or user.routes:
-        yield "processes, certificates and routes are given by the exchange"
+    if user.processes - {user.name} or user.certificates or user.routes or user.groups:
+        yield "processes, certificates, routes and groups are given by the exchange"
 
 
 def _taken(one: Candidate, known: dict[str, int], seen: dict[str, int], *, strangers: bool) -> Iterable[str]:

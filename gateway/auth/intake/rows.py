@@ -14,7 +14,7 @@ from gateway.policy.rules import SecondFactor
 from gateway.policy.snapshot import Device, Method, User
 
 COLUMNS = (
-    "user", "organisation", "email", "method", "second_factor", "processes", "certificates", "routes",
+    "user", "organisation", "email", "method", "second_factor", "processes", "certificates", "routes", "groups",
     "valid_from", "valid_until", "totp_key", "algorithm", "digits", "period", "label",
 )  # fmt: skip
 """What a header may name; only `user` must be there. Lists are separated by ";", `totp_key` is base32."""
@@ -157,6 +157,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "processes": _list,
     "certificates": _list,
     "routes": _list,
+    "groups": _list,
     "valid_from": _day,
     "valid_until": _day,
     "totp_key": key_of,

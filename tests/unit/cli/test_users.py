@@ -31,6 +31,10 @@ def test_a_user_is_added_with_what_was_said(gateway):
         "comp_ids": ["A", "B"],
         "certificates": [],
         "routes": ["engine"],
+        "groups": [],
+        "email": "",
+        "role": "user",
+        "role_until": None,
         "devices": [],
         "created": 0,
     }

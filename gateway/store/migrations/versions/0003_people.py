@@ -1,4 +1,4 @@
-"""People: roles with an end date, registered addresses, one-time links, requests for a second administrator."""
+"""People: roles with an end date, registered addresses, one-time links, requests for a second administrator, recovery codes, groups."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -54,3 +54,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
     op.create_index("ix_requests_state", "requests", ["state"], unique=False)
+    op.create_table(
+        "groups",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("organisation", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_groups")),
+    )
+    op.create_table(
+        "group_routes",
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["group_name"], ["groups.name"], name=op.f("fk_group_routes_group_name")),
+        sa.PrimaryKeyConstraint("group_name", "route", name=op.f("pk_group_routes")),
+    )
