@@ -223,7 +223,7 @@ class Amqplib:
         await self._ask("publish", exchange=exchange, key=key, body=text, properties=dict(properties))
 
     async def close(self) -> None:
-        if not hasattr(self, "_process"):
+        if not hasattr(self, "_process") or self._process.returncode is not None:
             return
         with contextlib.suppress(AssertionError, OSError):
             await self._ask("close")

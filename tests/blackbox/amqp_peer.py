@@ -14,18 +14,21 @@ from tests.blackbox.amqp_bytes import Content, Frame, Method
 from tests.blackbox.gateway_process import PATIENCE
 
 Item = Frame | Method | Content
+_CLOSE = struct.pack("!HH", *amqp.IDS["connection.close"])
 
 
 class Peer:
     """One connection. Invariants: `items` is all that came, contents whole; `until` never returns the same item twice.
 
-    `closed` is set once the other side has closed the TCP connection; `reset` if it did so by a reset.
+    `closed` is set once the other side has closed the TCP connection; `reset` if it did so by a reset; `fault` says what it
+    sent that is no AMQP.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.items: list[Item] = []
         self.closed = False
         self.reset = False
+        self.fault = ""
         self.answers_heartbeats = False
         self._reader = reader
         self._writer = writer
@@ -149,6 +152,7 @@ class Peer:
         try:
             async with asyncio.timeout(within):
                 while (result := found()) is None:
+                    assert not self.fault, f"{self.fault}; came: {self.items[-8:]}"
                     assert not self.closed, f"closed before {what}; came: {self.items[-8:]}"
                     await self._changed.wait()
                 return int(result)
@@ -170,6 +174,8 @@ class Peer:
                 self.items.append(Frame(-1, 0, end.partial))
         except OSError:
             self.reset = True
+        except (AssertionError, KeyError) as fault:
+            self.fault = repr(fault)
         async with self._changed:
             self.closed = True
             self._changed.notify_all()
@@ -181,6 +187,8 @@ class Peer:
                 self._changed.notify_all()
         if frame.kind == amqp.HEARTBEAT and self.answers_heartbeats:
             await self.send(amqp.HEARTBEAT_FRAME)
+        if frame.kind == amqp.METHOD and frame.payload[:4] == _CLOSE:  # a broker waits half a minute for it
+            await self.send(amqp.method("connection.close-ok", 0))
 
     def _assemble(self, frame: Frame) -> list[Item]:
         if frame.kind == amqp.METHOD:

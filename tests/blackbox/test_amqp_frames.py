@@ -214,4 +214,3 @@ async def test_slow_and_silent_clients_are_closed_in_time(market):
     for peer in (silent, slow, idle.peer):
         await peer.until_closed()
     await gateway.until(event="contact_refused", reason="login_timeout")
-    await asyncio.sleep(0)

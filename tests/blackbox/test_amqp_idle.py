@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.blackbox import amqp_bytes as amqp
 from tests.blackbox import amqp_m7 as m7
 from tests.blackbox.amqp_floor import SAME_CODE_AGAIN
 
@@ -52,8 +53,6 @@ async def test_over_direct_reply_to_the_report_comes_on_the_channel_itself(marke
 @pytest.mark.req("SF-10", "M7-12")
 @pytest.mark.parametrize("what", ["heartbeats", "broadcasts", "polling", "signs of life"])
 async def test_what_is_no_business_keeps_no_session_alive(market, what):
-    from tests.blackbox import amqp_bytes as amqp
-
     await market.gateway(policy=short("idle = 1"))
     hand = await (await market.hand()).logged_in()
     await hand.peer.send(

@@ -7,9 +7,16 @@ from collections import Counter
 import pytest
 
 from tests.blackbox.gateway_process import ROOT
+from tests.blackbox.people import Person
 
-LEASE = 30.0  # seconds; README: so long after its last sign of life a gateway counts as dead
+LEASE = 30.0  # seconds without a sign of life after which a gateway counts as dead
 BUSY = 50
+NO_CODE = ""
+
+
+def person(name: str) -> Person:
+    """One of the crowd: without an authenticator, and its own application id."""
+    return Person(name, "", 30, name)
 
 
 async def crowd(gateway, names: list[str]) -> None:
@@ -53,15 +60,6 @@ async def test_after_kill_9_with_fifty_sessions_the_next_start_tells_the_exchang
     await again.logged_in(code=NO_CODE)
     await again.trade("one")
     assert len(market.exchange.of("LogoutReq")) == BUSY + 1
-
-
-NO_CODE = ""
-
-
-def person(name: str):
-    from tests.blackbox.people import Person
-
-    return Person(name, "", 30, name)
 
 
 @pytest.mark.req("M7-10", "M7-12")

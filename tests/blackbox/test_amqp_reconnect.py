@@ -105,7 +105,6 @@ async def test_what_the_broker_says_when_it_closes_reaches_the_client_word_for_w
 
     code, text = (await hand.peer.method("connection.close")).closing
     assert (code, text) == (320, "CONNECTION_FORCED - PWD_CHANGE")
-    await hand.peer.send(amqp.method("connection.close-ok", 0))
     await hand.peer.until_closed()
     (logout,) = await market.exchange.until_logged_out()
     assert logout.read["sessionId"] == session
