@@ -44,6 +44,7 @@ class WeakPassword(ValueError):  # noqa: N818 - reads as what it says
 class Passwords:
     """A bounded pool of hashing threads. Invariant: at most `workers` hashes run and `queue` wait at any moment.
 
+    `workers` 0: one on each core that this process may use.
     `time_cost` passes over `memory_cost` KiB in `parallelism` lanes; the defaults are RFC 9106 §4's second choice with
     fewer passes (OWASP's m=19456, t=2, p=1), as the floor of a login's cost is paid on the trading path.
     """
@@ -58,7 +59,7 @@ class Passwords:
         queue: int = 256,
     ) -> None:
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
-        self._pool = Bounded("argon2", workers or os.cpu_count() or 1, queue)
+        self._pool = Bounded("argon2", workers or len(os.sched_getaffinity(0)), queue)
         # Work for a user without a password costs the same as for one with a wrong one.
         self._decoy = self._hasher.hash(secrets.token_bytes(16))
 

@@ -116,8 +116,8 @@ class Argon2Settings(Section):
     """Memory of one hash."""
     parallelism: Annotated[int, Field(ge=1, le=16), Unit("lanes")] = 1
     """Lanes of one hash."""
-    workers: Annotated[int, Field(ge=1, le=64), Unit("threads")] = 2
-    """Hashes computed at one time; more than there are cores only adds memory."""
+    workers: Annotated[int, Field(ge=0, le=64), Unit("threads")] = 0
+    """Hashes computed at one time; 0: one on each core that the process may use. More take turns and cost each other the cache."""
 
 
 class Settings(Section):

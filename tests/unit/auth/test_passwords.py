@@ -1,5 +1,8 @@
 """argon2id in a bounded pool, and the rules of a new password."""
 
+import subprocess
+import sys
+
 import pytest
 
 from gateway.auth.passwords import LONGEST, Passwords, faults_in
@@ -7,6 +10,22 @@ from gateway.core.secret import Secret
 from gateway.policy.rules import PasswordRules
 
 RULES = PasswordRules(min_length=12, min_classes=3)
+
+
+HASHED_ON_ONE_CORE = """
+import asyncio, os, threading
+from gateway.auth.passwords import Passwords
+from gateway.core.secret import Secret
+
+async def main():
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    passwords = Passwords(time_cost=1, memory_cost=64)
+    await asyncio.gather(*(passwords.hash(Secret("correct Horse 7")) for _ in range(16)))
+    print(sum(one.name.startswith("argon2") for one in threading.enumerate()))
+    passwords.close()
+
+asyncio.run(main())
+"""
 
 
 @pytest.mark.req("TW-11")
@@ -20,6 +39,15 @@ async def test_a_password_is_kept_as_argon2id_and_only_the_right_one_matches(pas
 @pytest.mark.parametrize("hashed", ["", "plain text", "$argon2id$v=19$broken"])
 async def test_a_hash_that_is_none_matches_nothing(passwords: Passwords, hashed: str):
     assert not await passwords.verify(Secret("anything"), hashed)
+
+
+def test_one_core_hashes_one_password_at_a_time():
+    """Two that take turns push each other's memory out of the cache."""
+    done = subprocess.run(
+        [sys.executable, "-c", HASHED_ON_ONE_CORE], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.strip() == "1"
 
 
 async def test_a_password_beyond_the_limit_is_nobodys(passwords: Passwords):
