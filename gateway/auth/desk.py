@@ -7,6 +7,8 @@ what it gave at once. That it is really that person was proved before (`Proofs`)
 from dataclasses import replace
 
 from gateway.auth.house import House
+from gateway.auth.intake.intake import Checked, Intake
+from gateway.auth.intake.values import Reading
 from gateway.auth.links import Letter, Links
 from gateway.auth.users import People
 from gateway.core.authority import Order
@@ -50,8 +52,9 @@ def _bindings(user: User) -> frozenset[str]:
 class Desk:
     """Invariants: every act is ruled on first; nobody administers himself; an account of another firm is not there."""
 
-    def __init__(self, store: Store, people: People, links: Links, house: House) -> None:
+    def __init__(self, store: Store, people: People, links: Links, intake: Intake, house: House) -> None:
         self._store = store
+        self._intake = intake
         self._people = people
         self._links = links
         self._house = house
@@ -118,6 +121,19 @@ class Desk:
         if _bindings(user) - {f"p:{user.name}"}:
             await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
         return await self._people.add(replace(user, grant=None, password_hash="", password_changed=0.0), None, by)
+
+    async def check_import(self, reading: Reading, by: Actor) -> Checked:
+        """Find everything that is wrong with a file of new people (HK-8). Raises Forbidden."""
+        actor = await self.standing(by)
+        await self.permit(by, Act.CREATE, Standing("", actor.organisation))
+        own = actor.organisation if actor.role is Role.DELEGATED_ADMIN else None
+        return await self._intake.check(reading, organisation=own)
+
+    async def import_people(self, reading: Reading, by: Actor, *, partial: bool = False) -> Checked:
+        """Check a file once more and import it, all or (`partial`) what is right. Raises Forbidden, FaultyFile, Conflict."""
+        checked = await self.check_import(reading, by)
+        await self._intake.write(checked, by, partial=partial)
+        return checked
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:
         """Replace what may be changed alone; see UserStore. Raises Forbidden, NotFound, Conflict.

@@ -18,7 +18,8 @@ class BadName(ValueError):  # noqa: N818 - reads as what it says
 @dataclass(frozen=True, slots=True)
 class House:
     """`validity`: seconds a link is good; `setup_links`: an organisation's own, by its name (CQ-5). `patterns`: what a
-    whole name must match, by role (HK-1). `portal`: URL of the portal, "" where there is none.
+    whole name must match, by role (HK-1). `portal`: URL of the portal, "" where there is none. Without `own_passwords`
+    a directory keeps the passwords of those whose method is ours (M7-18).
     """
 
     validity: Mapping[Purpose, float] = field(
@@ -36,6 +37,7 @@ class House:
     remind_after: float = 90 * DAY
     remind_before: float = 14 * DAY
     portal: str = ""
+    own_passwords: bool = True
 
     def link_validity(self, purpose: Purpose, organisation: str) -> float:
         """Return for how many seconds a link is good."""

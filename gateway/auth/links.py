@@ -217,7 +217,8 @@ class Links:
 
     def _plan(self, account: Account, purpose: Purpose) -> Plan | None:
         confirmed = [device for device in account.devices if device.confirmed]
-        return plan(self._parts.policy_of(account.user), account.user, confirmed, purpose)
+        policy, own = self._parts.policy_of(account.user), self._house.own_passwords
+        return plan(policy, account.user, confirmed, purpose, own_passwords=own)
 
 
 def digest_of(token: Secret) -> bytes:

@@ -7,6 +7,7 @@ login's own record of failures behind it; what was shown once is never shown aga
 import secrets
 from base64 import b32encode
 
+from gateway.auth.house import House
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Claim, Proofs, recovery_digest
 from gateway.auth.users import Enrolment, People
@@ -26,8 +27,9 @@ _PASSWORD = frozenset({Factor.PASSWORD})
 class Myself:
     """Invariants: nobody acts on another's account here; the last authenticator of who needs one is not removed (SF-4)."""
 
-    def __init__(self, store: Store, parts: Parts, people: People, proofs: Proofs) -> None:
+    def __init__(self, store: Store, parts: Parts, people: People, proofs: Proofs, house: House) -> None:
         self._store = store
+        self._house = house
         self._parts = parts
         self._people = people
         self._proofs = proofs
@@ -104,6 +106,8 @@ class Myself:
 
     async def change_password(self, current: Secret, new: Secret, by: Actor) -> None:
         """Choose a new password; sessions end. Raises Denied, WeakPassword (TW-6, TW-7), NotFound."""
+        if not self._house.own_passwords:
+            raise Conflict("passwords are kept in a directory: change it there")
         await self._prove(current, "password.change", by)
         await self._people.choose_password(by.name, new, by)
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from gateway.auth.desk import Desk
 from gateway.auth.house import House
+from gateway.auth.intake.intake import Intake
 from gateway.auth.links import Links, Post
 from gateway.auth.myself import Myself
 from gateway.auth.parts import Parts
@@ -29,12 +30,12 @@ class Office:
     def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
         """Put them together; without `post` links are copied by hand."""
         links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
-        desk = Desk(store, people, links, house)
+        desk = Desk(store, people, links, Intake(store, people.policy, house), house)
         return cls(
             people,
             proofs,
             links,
             desk,
             Requests(store, proofs, links, desk, house),
-            Myself(store, parts, people, proofs),
+            Myself(store, parts, people, proofs, house),
         )

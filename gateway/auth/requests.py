@@ -59,6 +59,8 @@ class Requests:
         or a grant that may not be.
         """
         subject = await self._subject(wish.user, wish.act, by)
+        if wish.act is Act.RESET_PASSWORD and not self._house.own_passwords:
+            raise ValueError("passwords are kept in a directory: reset it there")
         if not wish.why.strip():
             raise ValueError("say why, and how the person was identified: the other administrator has to know")
         if wish.grant is not None:

@@ -54,7 +54,7 @@ class People:
         """`blocked`: words that no password may consist of (see `blocked.py`)."""
         self._store = store
         self._blocked = blocked
-        self._policy = policy
+        self.policy = policy
         self._passwords = passwords
 
     async def everybody(self) -> list[Account]:
@@ -96,19 +96,19 @@ class People:
         """Give somebody who has proved who it is the password it chose. Raises WeakPassword, NotFound."""
         user = (await self._store.users.show(name)).user
         faults = await self._used(name, new)
-        if not user.must_change and by.wall - user.password_changed < self._policy.password.min_age:
+        if not user.must_change and by.wall - user.password_changed < self.policy.password.min_age:
             faults.append("follows too soon on the last one")
         self._judge(new, name, faults)
         hashed = await self._passwords.hash(new)
         await self._store.users.set_password(name, hashed, by, must_change=False, end_sessions=True)
 
     async def _used(self, name: str, password: Secret) -> list[str]:
-        history = await self._store.users.history(name, max(self._policy.password.history, 1))
+        history = await self._store.users.history(name, max(self.policy.password.history, 1))
         return ["is one of the last ones"] if await self._passwords.known(password, history) else []
 
     def _judge(self, password: Secret, name: str, faults: list[str]) -> None:
         text = password.reveal()[:LONGEST].decode(errors="replace")
-        faults = [*faults_in(self._policy.password, password, name), *blocked_faults(self._blocked, text), *faults]
+        faults = [*faults_in(self.policy.password, password, name), *blocked_faults(self._blocked, text), *faults]
         if faults:
             raise WeakPassword(faults)
 
@@ -130,7 +130,7 @@ class People:
         there may be one more than the policy allows meanwhile.
         """
         key = secrets.token_bytes(KEY_BYTES[device.algorithm])
-        most = self._policy.totp.max_devices + (replaces is not None)
+        most = self.policy.totp.max_devices + (replaces is not None)
         made = await self._store.devices.add(
             name, replace(device, key=Secret(key)), label, by, at_most=most, replaces=replaces or ""
         )

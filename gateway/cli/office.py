@@ -39,11 +39,13 @@ def office_of(work: "Work") -> "Office":
     from gateway.auth.office import Office  # noqa: PLC0415
     from gateway.auth.parts import Parts  # noqa: PLC0415
     from gateway.core.login import Moment  # noqa: PLC0415
+    from gateway.credentials import password_check  # noqa: PLC0415
 
-    configuration = work.configuration
+    configuration, check = work.configuration, password_check(work.configuration.settings)
+    work.closing.callback(check.close)
     parts = Parts(
         store=work.store.logins(node=f"cli:{secrets.token_hex(4)}", lockout=configuration.policy.lockout),
-        passwords=work.passwords,
+        passwords=check,
         policy_of=lambda _user: configuration.policy,
         digest=work.store.vault.credential_digest,
         clock=lambda: Moment(time.monotonic(), time.time()),
@@ -73,6 +75,7 @@ def house_of(settings: "Settings") -> "House":
         remind_after=people.remind_after,
         remind_before=people.remind_before,
         portal=settings.portal.url,
+        own_passwords=settings.passwords.backend == "local",
     )
 
 

@@ -1,5 +1,6 @@
 """`user`: who may log in, and as what. Passwords come by prompt, file or standard input, never as an argument."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +57,7 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
     method: Annotated[Method, typer.Option(help="How it proves who it is.")] = Method.PASSWORD_TOTP,
     second_factor: Annotated[SecondFactor | None, typer.Option(help="Over the policy's, where that allows it.")] = None,
     organisation: Annotated[str, typer.Option(help="Firm it belongs to.")] = "",
+    email: Annotated[str, typer.Option(help="Registered address: links go there.")] = "",
     valid_from: Annotated[datetime | None, dates("First day, such as 2026-12-31 (UTC).")] = None,
     valid_until: Annotated[datetime | None, dates("When it ends.")] = None,
     password_file: PasswordFile = None,
@@ -82,6 +84,7 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
             processes=frozenset(comp_id or ()),
             certificates=frozenset(certificate or ()),
             routes=frozenset(route or ()),
+            email=email,
         )
         account = work.run(work.people.add(user, password, work.actor()))
     _tell(as_fields(account, work.now()), as_json=as_json, words=f"added user {name}")
@@ -114,6 +117,49 @@ def show(name: UserName, config: ConfigFile = None, *, as_json: AsJson = False) 
     }
     devices = [f"{one['name']} ({one['id']}{'' if one['confirmed'] else ', unconfirmed'})" for one in fields["devices"]]
     print_fields({"state": state_of(account, work.now()), **fields, **times, "devices": devices})
+
+
+@app.command(**COMMAND)
+def change(  # noqa: PLR0913, PLR0917 - one option for each thing that may change
+    name: UserName,
+    config: ConfigFile = None,
+    comp_id: Annotated[Names | None, typer.Option("--comp-id", "--process", help="In place of those it has.")] = None,
+    certificate: Annotated[Names | None, typer.Option(help="In place of those it has.")] = None,
+    route: Annotated[Names | None, typer.Option(help="In place of those it has.")] = None,
+    method: Annotated[Method | None, typer.Option(help="How it proves who it is.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Firm it belongs to.")] = None,
+    email: Annotated[str | None, typer.Option(help="Registered address; links to the old one are void.")] = None,
+    valid_from: Annotated[datetime | None, dates("First day.")] = None,
+    valid_until: Annotated[datetime | None, dates("When it ends.")] = None,
+) -> None:
+    """Change a user; sessions that could not be opened any more are logged out (HK-7). Only what is given changes."""
+    given = {
+        "processes": frozenset(comp_id) if comp_id else None,
+        "certificates": frozenset(certificate) if certificate else None,
+        "routes": frozenset(route) if route else None,
+        "method": method,
+        "organisation": organisation,
+        "email": email,
+        "valid_from": valid_from.timestamp() if valid_from else None,
+        "valid_until": valid_until.timestamp() if valid_until else None,
+    }
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    with at_work(config) as work:
+        account = work.run(work.store.users.show(name))
+        work.run(work.store.users.change(replace(account.user, **changes), account.revision, work.actor()))
+    say(f"changed user {name}: {', '.join(changes) or 'nothing'}")
+
+
+@app.command(**COMMAND)
+def remind(config: ConfigFile = None) -> None:
+    """List, as JSON, whose password is old or expires soon, for whoever sends the reminders (SF-7)."""
+    from gateway.auth.reminders import reminders  # noqa: PLC0415
+    from gateway.cli.office import house_of  # noqa: PLC0415
+
+    with at_work(config) as work:
+        accounts, house = work.run(work.people.everybody()), house_of(work.configuration.settings)
+        found = list(reminders(accounts, work.people.policy, house, work.now()))
+    print_json([asdict(one) for one in found])
 
 
 @app.command(**COMMAND)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,12 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One command's work. Invariant: the store is open as long as this exists."""
+    """One command's work. Invariant: the store is open as long as this exists. `closing`: what a command opened itself."""
 
     configuration: "Configuration"
     store: "Store"
     people: "People"
     passwords: "Passwords"
+    closing: ExitStack
     runner: asyncio.Runner
 
     @property
@@ -70,14 +71,14 @@ def at_work(config: Path | None) -> Iterator[Work]:
     key = configuration.settings.store.key_file()
     had_key = key is None or key.exists()
     passwords = Passwords(**configuration.settings.argon2.model_dump())
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, ExitStack() as closing:
         store = runner.run(open_store(configuration))
         if not had_key:
             sys.stderr.write(f"gateway: made the master key {key} (mode 0600): keep a copy apart from the database\n")
         try:
             blocked = blocked_words(configuration.settings.people.blocked_passwords)
             people = People(store, configuration.policy, passwords, blocked)
-            yield Work(configuration, store, people, passwords, runner)
+            yield Work(configuration, store, people, passwords, closing, runner)
         finally:
             runner.run(store.close())
             passwords.close()

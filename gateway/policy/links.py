@@ -38,20 +38,27 @@ class Plan:
     sets: frozenset[Factor]
 
 
-def plan(policy: Policy, user: User, confirmed: Sequence[object], purpose: Purpose) -> Plan | None:
+def plan(
+    policy: Policy, user: User, confirmed: Sequence[object], purpose: Purpose, *, own_passwords: bool = True
+) -> Plan | None:
     """Return what a link of this purpose does for a user as it is now; None where it may do nothing.
 
     `confirmed` are the user's confirmed authenticators. A reset that would leave nothing to prove is not one person's
-    to make: an administrator's act and a new setup link are needed (CQ-6).
+    to make: an administrator's act and a new setup link are needed (CQ-6). Without `own_passwords` a directory keeps
+    them (M7-18): they can be proved here, and are never set.
     """
-    known = _known(user, confirmed)
+    known = _known(user, confirmed, own_passwords=own_passwords)
     match purpose:
         case Purpose.SETUP | Purpose.BOOTSTRAP:
             sets = _needed(user) - known
             return Plan(known, sets) if sets else None
         case Purpose.RESET_PASSWORD:
             alone = Factor.CODE not in known and code_demanded(policy, user, ())
-            return None if user.method not in LOCAL or alone else Plan(known - {Factor.PASSWORD}, _of(Factor.PASSWORD))
+            return (
+                None
+                if user.method not in LOCAL or alone or not own_passwords
+                else Plan(known - {Factor.PASSWORD}, _of(Factor.PASSWORD))
+            )
         case Purpose.RESET_AUTHENTICATOR:
             fits = Factor.CODE in _needed(user) and Factor.PASSWORD in known
             return Plan(known - {Factor.CODE}, _of(Factor.CODE)) if fits else None
@@ -61,9 +68,10 @@ def _of(factor: Factor) -> frozenset[Factor]:
     return frozenset({factor})
 
 
-def _known(user: User, confirmed: Sequence[object]) -> frozenset[Factor]:
+def _known(user: User, confirmed: Sequence[object], *, own_passwords: bool) -> frozenset[Factor]:
     """An initial password proves nothing: whoever made it knows it, too (TW-3)."""
-    password = bool(user.password_hash) and not user.must_change and user.method in LOCAL
+    kept = bool(user.password_hash) and not user.must_change
+    password = user.method in LOCAL and (kept or not own_passwords)
     return (_of(Factor.PASSWORD) if password else _NONE) | (_of(Factor.CODE) if confirmed else _NONE)
 
 

@@ -12,7 +12,7 @@ from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.database import Tx
 from gateway.store.errors import NotFound
 from gateway.store.ports import Actor
-from gateway.store.schema import sessions, users
+from gateway.store.schema import links, sessions, users
 
 
 def touch(tx: Tx, name: str) -> sa.Row[Any]:
@@ -33,6 +33,11 @@ def end_all(tx: Tx, user: str, by: Actor) -> None:
     )
     for (session,) in tx.execute(live).all():
         end_for(tx, EndSession(session, Reason.RIGHT_REMOVED), by.wall)
+
+
+def void_links(tx: Tx, user: str, by: Actor) -> None:
+    """Make every link of a user (id) useless: what they were issued for has changed, or where they went."""
+    tx.execute(sa.update(links).where(links.c.user_id == user, links.c.used.is_(None)).values(used=by.wall))
 
 
 def record(tx: Tx, by: Actor, event: Event, user: str, details: Mapping[str, Detail] | None = None) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gateway.policy.links import Purpose
 from gateway.policy.roles import Grant, Role
 from gateway.policy.snapshot import User
-from gateway.store.acts import end_all, record, touch
+from gateway.store.acts import end_all, record, touch, void_links
 from gateway.store.audit import Event
 from gateway.store.database import Database, Tx, exclusively
 from gateway.store.errors import Conflict, NotFound
@@ -20,6 +20,7 @@ from gateway.store.users import add_user, give_role, replace_password
 _FIRST = 0x6669_7273_7421  # "first!": one bootstrap at a time on a shared server
 FOUR_EYES = 2
 """Exchange administrators that are needed before every further role can be asked for and approved."""
+_ENROLLED = sa.exists().where(devices.c.user_id == users.c.id, devices.c.confirmed.is_(True))
 _GONE = "this link is not good: it was used, it is too old, or there never was one"
 
 
@@ -86,11 +87,6 @@ def issue(tx: Tx, link: Link, by: Actor) -> None:
     record(tx, by, Event.LINK_ISSUED, link.user, {"purpose": link.purpose.value, "expires": link.expires})
 
 
-def void_links(tx: Tx, user: str, by: Actor) -> None:
-    """Make every link of a user (id) useless: what they were issued for has changed."""
-    tx.execute(sa.update(links).where(links.c.user_id == user, links.c.used.is_(None)).values(used=by.wall))
-
-
 def _good(connection: sa.Connection, digest: bytes, now: float) -> sa.Row[Any]:
     found = sa.select(links, users.c.name).join(users, users.c.id == links.c.user_id)
     row = connection.execute(
@@ -142,8 +138,8 @@ def _bootstrap(tx: Tx, link: Link, grant: Grant, by: Actor) -> None:
         raise Conflict(
             f"there are exchange administrators already ({', '.join(sorted(able))}): ask one of them for a role"
         )
-    there = tx.execute(sa.select(users.c.password_hash).where(users.c.name == link.user)).one_or_none()
-    if there is not None and there.password_hash:
+    there = tx.execute(sa.select(users.c.password_hash, _ENROLLED).where(users.c.name == link.user)).one_or_none()
+    if there is not None and any(there):
         raise Conflict(f"{link.user!r} is in use: give the administrator a name of its own")
     if there is None:
         add_user(tx, User(secrets.token_hex(8), link.user, processes=frozenset({link.user})), by)
@@ -154,12 +150,10 @@ def _bootstrap(tx: Tx, link: Link, grant: Grant, by: Actor) -> None:
 
 def _able(now: float) -> sa.Select[Any]:
     """Return who could act as exchange administrator: without one nobody could ever give a role again."""
-    enrolled = sa.exists().where(devices.c.user_id == users.c.id, devices.c.confirmed.is_(True))
     return sa.select(users.c.name).where(
         users.c.role == Role.EXCHANGE_ADMIN.value,
         users.c.role_until > now,
         users.c.enabled.is_(True),
         sa.or_(users.c.valid_until.is_(None), users.c.valid_until > now),
-        users.c.password_hash != "",
-        enrolled,
+        _ENROLLED,
     )

@@ -63,7 +63,7 @@ class LinkStore(Protocol):
     async def bootstrap(self, link: Link, grant: Grant, by: Actor) -> None:
         """Make an exchange administrator, and a link for it (TW-2): the first one, and the second, who approves.
 
-        Raises Conflict where there are two who can act (enabled, with password, authenticator and a grant that lasts)
+        Raises Conflict where there are two who can act (enabled, with an authenticator and a grant that lasts)
         or the name is in use.
         """
 

@@ -6,11 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.policy.roles import Act, Grant, Role
-from gateway.store.acts import end_all, record, touch
+from gateway.store.acts import end_all, record, touch, void_links
 from gateway.store.audit import Detail, Event
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, NotFound
-from gateway.store.links import void_links
 from gateway.store.people import Request, State
 from gateway.store.ports import Actor
 from gateway.store.schema import devices, recovery_codes, requests, users

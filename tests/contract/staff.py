@@ -52,7 +52,7 @@ class Staff:
 
     @classmethod
     def make(
-        cls, store: Store, passwords: Passwords, policy: Policy | None = None, house: House | None = None
+        cls, store: Store, passwords: Passwords, policy: Policy | None = None, house: House | None = None, check=None
     ) -> "Staff":
         clock, tray, policy, slept = Hands(), Tray(), policy or Policy(), []
 
@@ -62,7 +62,7 @@ class Staff:
 
         logins = store.logins(node="portal", lockout=policy.lockout, clock=clock)
         digest = store.vault.credential_digest
-        parts = Parts(logins, passwords, lambda _: policy, digest, clock, sleep=sleep)
+        parts = Parts(logins, check or passwords, lambda _: policy, digest, clock, sleep=sleep)
         people = People(store, policy, passwords)
         house = house or House(portal="https://portal.example/")
         office = Office.over(store, parts, people, house, tray)

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.auth.desk import Forbidden
 from gateway.auth.house import BadName, House
+from gateway.auth.intake.intake import FaultyFile
+from gateway.auth.intake.rows import read_csv
 from gateway.core.reason import Reason
 from gateway.policy.roles import Grant, Role, Ruling
 from gateway.policy.snapshot import User
@@ -187,3 +189,16 @@ async def test_a_grant_ends_and_not_too_late(store, passwords, until: float):
     staff = Staff.make(store, passwords)
     with pytest.raises(ValueError, match="grant ends"):
         await staff.office.links.bootstrap("root1", until, ADMIN)
+
+
+@pytest.mark.req("HK-8", "HK-6")
+async def test_an_administrator_imports_new_people_of_its_own_firm(staff: Staff):
+    reading = read_csv(b"user,organisation\nnew,ACME\nother,ZEN\ntom,ACME\n")
+    with pytest.raises(FaultyFile) as faulty:
+        await staff.office.desk.import_people(reading, staff.by("acme1"))
+    assert [fault.line for fault in faulty.value.faults] == [3, 4]
+    done = await staff.office.desk.import_people(reading, staff.by("acme1"), partial=True)
+    assert (done.users, (await staff.office.desk.show("new", staff.by("acme1"))).user.organisation) == (1, "ACME")
+    for name in ("eye", "tom"):
+        with pytest.raises(Forbidden):
+            await staff.office.desk.check_import(reading, staff.by(name))

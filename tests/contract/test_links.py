@@ -279,3 +279,42 @@ async def test_a_link_that_changed_a_credential_ends_the_sessions(staff: Staff):
     given = Given(code=staff.code("trader"), new_password=NEW)
     await staff.office.links.finish(token_of(letter), given, staff.by("trader"))
     assert (await staff.store.sessions.show("s1")).end_reason is Reason.RIGHT_REMOVED
+
+
+class Elsewhere:
+    """Passwords that are kept somewhere else: tom's is the one that everybody has here."""
+
+    async def check(self, user, password: Secret) -> bool:
+        return password.reveal() == PASSWORD.encode()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.req("M7-18", "CQ-4")
+async def test_where_a_directory_keeps_the_passwords_links_ask_for_them_and_never_set_one(store, passwords):
+    staff = Staff.make(store, passwords, house=House(own_passwords=False), check=Elsewhere())
+    await staff.hire("new", device=False, password_hash="")
+    letter = await staff.office.links.setup("new", ADMIN)
+    opened = await staff.office.links.open(token_of(letter), NOW)
+    assert (opened.plan.asks, opened.plan.sets) == (frozenset({Factor.PASSWORD}), frozenset({Factor.CODE}))
+    made = await staff.office.links.enrol(token_of(letter), staff.by("new"))
+    code = await staff.first_code(made, "new")
+    with pytest.raises(Denied):
+        await staff.office.links.finish(token_of(letter), Given(password=NEW, new_code=code), staff.by("new"))
+    await staff.office.links.finish(token_of(letter), Given(password=Secret(PASSWORD), new_code=code), staff.by("new"))
+    await staff.proves("new")
+
+    await staff.office.links.ask(Purpose.RESET_PASSWORD, "new", staff.by("new"))
+    assert [one.purpose for one in staff.tray.letters] == [Purpose.SETUP]
+    with pytest.raises(Conflict, match="directory"):
+        await staff.office.myself.change_password(Secret(PASSWORD), NEW, staff.by("new"))
+
+
+@pytest.mark.req("M7-7")
+async def test_a_new_address_makes_links_to_the_old_one_void(staff: Staff):
+    letter = await asked(staff, Purpose.RESET_PASSWORD)
+    tom = await staff.store.users.show("tom")
+    await staff.store.users.change(replace(tom.user, email="new@example.com"), tom.revision, ADMIN)
+    with pytest.raises(NotFound):
+        await staff.office.links.open(token_of(letter), staff.clock.wall)

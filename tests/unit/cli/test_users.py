@@ -140,3 +140,22 @@ def test_where_a_directory_has_the_passwords_a_user_is_added_without_one(gateway
         refused = gateway("user", *command, stdin="Correct-Horse-9\n")
         assert (refused.code, refused.out) == (1, "")
         assert "the directory's" in refused.err
+
+
+@pytest.mark.req("HK-7")
+def test_a_user_is_changed_and_only_where_it_was_said(gateway, trader):
+    done = gateway(
+        "user", "change", trader, "--email", "t@x.example", "--valid-until", "2030-01-01", "--organisation", "Firm"
+    )
+    assert (done.code, done.out) == (0, f"changed user {trader}: organisation, email, valid_until\n")
+    shown = gateway("user", "show", trader, "--json").data
+    assert (shown["email"], shown["organisation"], shown["valid_until"]) == ("t@x.example", "Firm", 1893456000.0)
+    assert shown["comp_ids"] == ["ALGO"]
+
+
+@pytest.mark.req("SF-7")
+def test_nobody_is_reminded_of_a_new_password_and_everybody_of_an_old_one(gateway, trader):
+    assert gateway("user", "remind").data == []
+    with sqlite3.connect("gateway.db") as database:
+        database.execute("update users set password_changed = 1.0")
+    assert [one["user"] for one in gateway("user", "remind").data] == [trader]
