@@ -9,7 +9,7 @@ from gateway.protocols.amqp.channels import Channel, Shut
 from gateway.protocols.amqp.content import CONTENT, Collected, Properties
 from gateway.protocols.amqp.frames import METHOD, Frame
 from gateway.protocols.amqp.line import Line, Phase
-from gateway.protocols.amqp.methods import Cursor, Method, ack, read_ack
+from gateway.protocols.amqp.methods import Cursor, Method, ack, method, read_ack
 from gateway.protocols.amqp.requests import read_answer
 from gateway.protocols.amqp.venue import AnswerBy
 
@@ -44,12 +44,13 @@ class Broker:
             line.note(channel)
 
     def _connection(self, one: Frame) -> None:
-        if one.kind == METHOD and Cursor(one.payload).number(4) in (
-            Method.CONNECTION_CLOSE,
-            Method.CONNECTION_CLOSE_OK,
-        ):
-            self._line.ended = True
-        self._pass(one) if one.channel else self._line.pass_down(one.raw)
+        line = self._line
+        name = Cursor(one.payload).number(4) if one.kind == METHOD else 0
+        if name in (Method.CONNECTION_CLOSE, Method.CONNECTION_CLOSE_OK):
+            line.ended = True
+        if name == Method.CONNECTION_CLOSE:  # answered here: a client that says nothing must not keep its session open
+            line.pass_up(method(0, Method.CONNECTION_CLOSE_OK))
+        self._pass(one) if one.channel else line.pass_down(one.raw)
 
     def _pass(self, one: Frame) -> None:
         self._line.contents.passed(one)

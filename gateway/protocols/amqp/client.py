@@ -47,7 +47,7 @@ class Client:
         if name == Method.CONNECTION_CLOSE:
             self._close(one)
         elif name == Method.CONNECTION_CLOSE_OK and line.ended:
-            line.pass_up(one.raw)
+            return  # the gateway has said it, or there is nobody to say it to
         elif name == Method.CONNECTION_UPDATE_SECRET and line.passing and line.request:
             password, code = split_code(Secret(cursor.long()), line.venue.code_digits)
             line.out.say(Renewal(_renewed(line.request.login, password, code)))

@@ -152,13 +152,18 @@ def test_a_close_before_the_login_passes():
     assert talk.lose(Side.UPSTREAM).down() == b""
 
 
+@pytest.mark.req("M7-12")
+def test_a_close_of_the_broker_is_answered_at_once_so_that_a_client_that_says_nothing_keeps_no_session_open():
+    talk = Talk().passing().broker(amqp.connection_close(320, "CONNECTION_FORCED"))
+    assert talk.up() == CLOSE_OK
+    assert talk.client(CLOSE_OK).up() == b""
+
+
 @pytest.mark.req("M7-10")
 def test_a_close_of_the_broker_reaches_the_client_with_its_code_and_text():
     close = amqp.connection_close(320, "CONNECTION_FORCED - PWD_CHANGE")
     talk = Talk().passing().broker(close)
     assert talk.down() == close
-    assert talk.client(CLOSE_OK).up() == CLOSE_OK
-
     talk.lose(Side.UPSTREAM)
     assert talk.down() == b""
     assert (talk.ends[-1].reason, talk.ends[-1].owed) == (Reason.UPSTREAM_LOST, True)
