@@ -14,16 +14,19 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.auth.backups import back_up
+from gateway.auth.links import digest_of
 from gateway.auth.passwords import Passwords
 from gateway.core.login import Admitted
 from gateway.core.secret import Secret
+from gateway.policy.links import Purpose
 from gateway.store import backup, strongbox
-from gateway.store.errors import BackupRefused, KeyRefused
+from gateway.store.errors import BackupRefused, KeyRefused, NotFound
 from gateway.store.restore import Archive, restore
 from gateway.store.schema import memories, metadata
 from gateway.store.store import Store, connect
 from gateway.store.vault import MasterKey
 from tests.contract.crowd import Crowd, authority_over
+from tests.contract.staff import Staff, token_of
 from tests.contract.world import ADMIN, KEY, World
 
 FULL = Path("/dev/full")
@@ -307,3 +310,18 @@ async def test_a_short_passphrase_is_refused_before_anything_is_written(world: W
 def test_what_is_no_backup_is_refused(content: bytes):
     with pytest.raises(BackupRefused, match="no back-up"):
         Archive(io.BytesIO(content), PASSPHRASE)
+
+
+@pytest.mark.req("SF-22", "TW-9")
+async def test_a_link_does_not_come_back_with_a_restore_that_does_not_know_whether_it_was_used(
+    place, target, staff: Staff
+):
+    await staff.office.links.ask(Purpose.RESET_PASSWORD, "tom", staff.by("tom"))
+    token = token_of(staff.tray.letters[-1])
+    await staff.office.links.open(token, staff.clock.wall)
+
+    again = await restored(target, await written(staff.store), place.master)
+
+    with pytest.raises(NotFound):
+        await again.links.show(digest_of(token), staff.clock.wall)
+    assert (await again.users.show("root1")).user.grant == (await staff.store.users.show("root1")).user.grant
