@@ -81,7 +81,7 @@ async def lease_renewed(gateway: GatewayProcess, clock: Clock) -> None:
     """
     async with asyncio.timeout(2 * PATIENCE):
         while not any(-1 <= one["lease_until"] - clock.now() <= LEASE + 1 for one in await live(gateway)):
-            await asyncio.sleep(0.1)
+            pass  # a look is a process: that is pause enough
 
 
 async def answer(gateway: GatewayProcess, clock: Clock, person: Person, code: str) -> str:
