@@ -33,7 +33,7 @@ def draw(rows: Mapping[str, Row], title: str, path: Path) -> None:
         return
     columns = min(2, len(keys))
     lines = (len(keys) + columns - 1) // columns
-    figure, axes = plt.subplots(lines, columns, figsize=(6 * columns, 3.4 * lines), squeeze=False)
+    figure, axes = plt.subplots(lines, columns, figsize=(6 * columns, 3.4 * lines), squeeze=False, layout="constrained")
     for axis in axes.flat[len(keys) :]:
         axis.set_visible(False)
     for key, axis in zip(keys, axes.flat, strict=False):
@@ -41,9 +41,8 @@ def draw(rows: Mapping[str, Row], title: str, path: Path) -> None:
         _panel(axis, rows[key], heading, metrics)
         if logarithmic:
             axis.set_yscale("log")
-            axis.set_ylim(bottom=10)
+            axis.set_ylim(bottom=1)
     figure.suptitle(title, fontsize=9)
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
