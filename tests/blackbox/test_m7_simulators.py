@@ -104,7 +104,7 @@ async def test_the_exchange_refuses_keeps_silent_and_answers_late_as_told(vhost:
     async with exchange_on(vhost) as exchange, client_of(vhost, "trader") as client:
         await exchange.behave(login="refuse", text="Auth error: closed for lunch", code="42")
         refused = await client.log_in()
-        exchange.forget("request")
+        await exchange.until("request", message="LoginReq")
         await exchange.behave(login="silent")
         unanswered = (await client.ask("login"))["correlation_id"]
         await exchange.until("request", message="LoginReq")
