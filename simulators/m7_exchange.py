@@ -49,7 +49,7 @@ class Desk:
         login = command.text("login", now.login)
         if login not in LOGINS:
             raise CommandError(f"login must be one of {', '.join(LOGINS)}, not {login!r}")
-        self._exchange.backend.behaviour = Behaviour(
+        wanted = Behaviour(
             login=login,
             text=command.text("text", now.text),
             code=command.text("code", now.code),
@@ -57,6 +57,11 @@ class Desk:
             encoding=command.text("encoding", now.encoding),
             silent=command.flag("silent"),
         )
+        self._background.call(self._meet(wanted))
+
+    async def _meet(self, wanted: Behaviour) -> None:
+        """Between two requests, never in the middle of one that has been told but not answered."""
+        self._exchange.backend.behaviour = wanted
 
     def _broadcast(self, command: Command) -> None:
         for _ in range(command.number("count", 1)):
