@@ -53,7 +53,7 @@ def reasons() -> str:
 def session() -> str:
     """Return docs/session.md."""
     intro = (
-        "One machine serves every protocol (`gateway/core/session.py`). This is its whole table: an event that a state does\n"
+        "One machine serves every protocol (`gateway/core/session.py`; how it ends, `ending.py`). This is its whole table: an event that a state does\n"
         "not name changes nothing there.\n"
     )
     return f"# The session machine\n\n{NOTE}\n{intro}\n{_diagram()}\n{_transitions()}\n{_meanings()}"

@@ -82,10 +82,6 @@ class Passwords:
                 return True
         return False
 
-    def needs_rehash(self, hashed: str) -> bool:
-        """Say whether a stored hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(hashed)
-
     def close(self) -> None:
         """Stop the threads; what runs is finished, what waits is dropped."""
         self._pool.close()

@@ -1,4 +1,4 @@
-"""The states of a session; each carries exactly what it needs, and nothing outside `session.py` changes one."""
+"""The states of a session; each carries exactly what it needs, and nothing but `session.py` and `ending.py` changes one."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,5 @@
 """Where connections come from and where they go: listeners, routes and the TLS of both legs."""
 
-from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -16,7 +15,7 @@ from gateway.settings.types import (
     SecretText,
     Section,
     Unit,
-    read_secret_file,
+    given_secret,
 )
 
 Version = Literal["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
@@ -151,14 +150,12 @@ class Service(Section):
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
-        if (self.password is None) == (self.password_file is None):
-            raise ValueError("needs either password or password_file, not both")
         self.secret()
         return self
 
     def secret(self) -> Secret:
         """Return the password. Raises ValueError where its file can't be read."""
-        return self.password or read_secret_file(self.password_file or Path())
+        return given_secret(self.password, self.password_file, "password")
 
 
 class RouteSettings(Section):

@@ -1,12 +1,11 @@
 """Who checks passwords, and what opens those that clients encrypt."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from gateway.core.secret import Secret
-from gateway.settings.types import File, Form, Name, Seconds, SecretText, Section, read_secret_file, split_address
+from gateway.settings.types import File, Form, Name, Seconds, SecretText, Section, given_secret, split_address
 
 _SCHEMES = ("ldaps://", "ldap://")
 
@@ -46,14 +45,12 @@ class SearchSettings(Section):
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
-        if (self.password is None) == (self.password_file is None):
-            raise ValueError("needs either password or password_file, not both")
         self.secret()
         return self
 
     def secret(self) -> Secret:
         """Return the password. Raises ValueError where its file can't be read."""
-        return self.password or read_secret_file(self.password_file or Path())
+        return given_secret(self.password, self.password_file, "password")
 
 
 class LdapSettings(Section):
@@ -110,14 +107,12 @@ class TokenSettings(Section):
 
     @model_validator(mode="after")
     def _one_pin(self) -> Self:
-        if (self.pin is None) == (self.pin_file is None):
-            raise ValueError("needs either pin or pin_file, not both")
         self.secret()
         return self
 
     def secret(self) -> Secret:
         """Return the PIN. Raises ValueError where its file can't be read."""
-        return self.pin or read_secret_file(self.pin_file or Path())
+        return given_secret(self.pin, self.pin_file, "pin")
 
 
 class PasswordKey(Section):

@@ -100,6 +100,16 @@ def read_secret_file(path: Path) -> Secret:
     return Secret(text)
 
 
+def given_secret(value: Secret | None, file: Path | None, option: str) -> Secret:
+    """Return the secret of an option, or of the file that the option with `_file` behind its name gives.
+
+    Raises ValueError where neither or both are given, or the file can't be read.
+    """
+    if (value is None) == (file is None):
+        raise ValueError(f"needs either {option} or {option}_file, not both")
+    return value or read_secret_file(file or Path())
+
+
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False), Unit("seconds")]
 SecondsOrNone = Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False), Unit("seconds")]
 """Seconds where 0 switches the thing off or makes it immediate; the option says which."""

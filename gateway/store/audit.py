@@ -96,8 +96,6 @@ class Event(Enum):
     KEY_MADE = "key.made"
     KEY_DESTROYED = "key.destroyed"
     MASTER_KEY_CHANGED = "master_key.changed"
-    GATEWAY_STARTED = "gateway.started"
-    GATEWAY_STOPPED = "gateway.stopped"
 
 
 Detail = str | int | float | bool

@@ -20,7 +20,7 @@ async def chain(store: Store) -> Store:
     """A store whose chain has ROWS rows; the first says that the store was created."""
     for number in range(ROWS - 1):
         await store.audit.append(
-            AuditEntry(NOW + number, Event.GATEWAY_STARTED, user=f"u{number}", details={"count": number})
+            AuditEntry(NOW + number, Event.STORE_CREATED, user=f"u{number}", details={"count": number})
         )
     return store
 
@@ -125,7 +125,7 @@ async def test_rows_that_change_places_are_found(chain: Store):
 
 async def test_a_database_set_back_to_an_older_copy_is_found_by_a_head_noted_elsewhere(chain: Store):
     old = await chain.audit.head()
-    await chain.audit.append(AuditEntry(NOW, Event.GATEWAY_STOPPED))
+    await chain.audit.append(AuditEntry(NOW, Event.STORE_BACKED_UP))
     noted = await chain.audit.head()
     assert (await chain.audit.verify(noted)).intact
     assert (await chain.audit.verify(old)).intact
@@ -140,7 +140,7 @@ async def test_a_database_set_back_to_an_older_copy_is_found_by_a_head_noted_els
 async def test_a_chain_longer_than_one_read_is_walked_to_its_end(store: Store):
     def write(tx) -> None:
         for number in range(CHUNK + 10):
-            tx.audit(AuditEntry(NOW, Event.GATEWAY_STARTED, details={"count": number}))
+            tx.audit(AuditEntry(NOW, Event.STORE_CREATED, details={"count": number}))
 
     await store._database.write(write)
 
@@ -153,7 +153,7 @@ async def test_a_chain_longer_than_one_read_is_walked_to_its_end(store: Store):
 async def test_the_chain_is_intact_while_it_grows(store: Store):
     async def grow(name: str) -> None:
         for _ in range(40):
-            await store.audit.append(AuditEntry(NOW, Event.GATEWAY_STARTED, user=name))
+            await store.audit.append(AuditEntry(NOW, Event.STORE_CREATED, user=name))
 
     growing = asyncio.gather(*(grow(f"node-{number}") for number in range(4)))
     while not growing.done():

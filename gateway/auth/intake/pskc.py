@@ -15,18 +15,10 @@ from gateway.auth.intake.values import MOST_BYTES, Candidate, Fault, Reading
 from gateway.core.secret import Secret
 from gateway.policy import totp
 from gateway.policy.snapshot import Device, User
+from gateway.protocols.xml import NotXmlError, document
 
 PSKC: Final = "{urn:ietf:params:xml:ns:keyprov:pskc}"
 TOTP: Final = "urn:ietf:params:xml:ns:keyprov:pskc:totp"
-_PARSER: Final = etree.XMLParser(
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    dtd_validation=False,
-    huge_tree=False,
-    remove_comments=True,
-    remove_pis=True,
-)
 
 
 def read_pskc(data: bytes, key: PskcKey | None = None) -> Reading:
@@ -34,11 +26,10 @@ def read_pskc(data: bytes, key: PskcKey | None = None) -> Reading:
     if len(data) > MOST_BYTES:
         return Reading(faults=(Fault(1, f"the file has more than {MOST_BYTES} bytes"),))
     try:
-        root = etree.fromstring(data, _PARSER)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        return Reading(faults=(Fault(line, "is no well-formed XML"),))
-    if root.getroottree().docinfo.internalDTD is not None or root.tag != f"{PSKC}KeyContainer":
+        root = document(data)
+    except NotXmlError as error:
+        return Reading(faults=(Fault(error.line, str(error)),))
+    if root.tag != f"{PSKC}KeyContainer":
         return Reading(faults=(Fault(1, "is no PSKC KeyContainer (RFC 6030)"),))
     try:
         cryptic = Cryptic.of(root, key)

@@ -17,6 +17,7 @@ from lxml import etree
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.protocols.amqp.venue import Venue
+from gateway.protocols.xml import NotXmlError, document
 
 UNCERTAIN: Final = "?"
 """What `root_of` says where only a full parse can tell; no XML name is that."""
@@ -41,15 +42,6 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZLIB_MAGICS: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-_PARSER: Final = etree.XMLParser(
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    dtd_validation=False,
-    huge_tree=False,
-    remove_comments=True,
-    remove_pis=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +185,11 @@ def _never_xml(start: bytes) -> bool:
 
 
 def _parsed(plain: bytes) -> etree._Element | None:
-    """Return the root of a well-formed document without a DOCTYPE."""
+    """Return the root, None where it is no document."""
     try:
-        root = etree.fromstring(plain, _PARSER)
-    except (etree.XMLSyntaxError, ValueError, LookupError):
+        return document(plain)
+    except NotXmlError:
         return None
-    return None if root is None or root.getroottree().docinfo.internalDTD is not None else root
 
 
 def _problem(root: etree._Element, venue: Venue) -> Reason | None:

@@ -31,7 +31,7 @@ async def main(url, name, count):
 
     async def work(lane):
         for number in range(count):
-            row = await store.audit.append(AuditEntry(1.0, Event.GATEWAY_STARTED, user=f"{name}/{lane}/{number}"))
+            row = await store.audit.append(AuditEntry(1.0, Event.STORE_CREATED, user=f"{name}/{lane}/{number}"))
             print(row.seq, flush=True)
 
     await asyncio.gather(*(work(lane) for lane in range(4)))
