@@ -18,7 +18,11 @@ from gateway.store.store import Store, connect
 from tests.contract.conftest import PATIENCE, Place
 from tests.contract.world import NOW, World, attempt
 
-ADDED = {"sessions": {"will", "owed"}, "users": {"email", "role", "role_until"}, "devices": {"replaces"}}
+ADDED = {
+    "sessions": {"will", "owed"},
+    "users": {"email", "role", "role_until", "phone", "channel", "quiet_since"},
+    "devices": {"replaces"},
+}
 """Columns that the first shape did not have."""
 
 

@@ -1,45 +1,10 @@
-"""The store's shape, in one file; migrations/ holds how it came to be. No behaviour here.
+"""What a login is judged by and leaves behind: keys, users, authenticators, failures, sessions."""
 
-Times are seconds since 1970 as doubles, but for the audit row: its whole microseconds read the same on every engine.
-"""
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, Text, false
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    false,
-)
+from gateway.store.schema.base import metadata, text, user
 
-REVISION = "0003"
-"""The migration this program is written for (a test holds it to migrations/)."""
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-
-def _text(name: str, *, default: str | None = None) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
-
-
-def _user() -> Column[str]:
-    return Column("user_id", Text, ForeignKey("users.id"), nullable=False)
-
-
-meta = Table("meta", metadata, Column("key", Text, primary_key=True), _text("value"))
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), text("value"))
 """store_id, key_check; after a change of the master key the keys it must not change (`vault.KEPT`), sealed, as hex."""
 
 keys = Table(
@@ -59,22 +24,27 @@ users = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    _text("organisation"),
+    text("organisation"),
     Column("enabled", Boolean, nullable=False),
-    _text("method"),
+    text("method"),
     Column("second_factor", Text),
     Column("valid_from", Double),
     Column("valid_until", Double),
     Column("must_change", Boolean, nullable=False),
-    _text("password_hash"),
+    text("password_hash"),
     Column("password_changed", Double, nullable=False),
     Column("created", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    _text("email", default=""),
-    _text("role", default="user"),
+    text("email", default=""),
+    text("role", default="user"),
     Column("role_until", Double),
+    text("phone", default=""),
+    text("channel", default="app"),
+    Column("quiet_since", Double),
 )
-"""`revision` moves with every change of the user or of anything its logins are judged by. `role` is over at `role_until`."""
+"""`revision` moves with every change of the user or of anything its logins are judged by. `role` is over at `role_until`.
+`channel`: how its codes come (app, email, sms: HK-2). `quiet_since`: when it took the risk of no notice of logins (SF-11).
+"""
 
 bindings = Table(
     "bindings",
@@ -89,17 +59,17 @@ devices = Table(
     "devices",
     metadata,
     Column("id", Text, primary_key=True),
-    _user(),
-    _text("name"),
+    user(),
+    text("name"),
     Column("key_id", Text, ForeignKey("keys.id"), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    _text("algorithm"),
+    text("algorithm"),
     Column("digits", Integer, nullable=False),
     Column("period", Integer, nullable=False),
     Column("confirmed", Boolean, nullable=False),
     Column("created", Double, nullable=False),
     Column("last_used", Double),
-    _text("replaces", default=""),
+    text("replaces", default=""),
     Index("ix_devices_user_id", "user_id"),
 )
 """`replaces`: the device that goes when this one is confirmed; until then both are there, and the old one counts."""
@@ -108,8 +78,8 @@ password_history = Table(
     "password_history",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    _user(),
-    _text("password_hash"),
+    user(),
+    text("password_hash"),
     Column("replaced", Double, nullable=False),
     Index("ix_password_history_user_id", "user_id"),
 )
@@ -120,7 +90,7 @@ burnt_steps = Table(
     Column("device_id", Text, ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
     Column("step", BigInteger, primary_key=True),
     Column("slot", Text, primary_key=True),
-    _text("session"),
+    text("session"),
     Column("wall", Double, nullable=False),
     Index("ix_burnt_steps_session", "session"),
 )
@@ -137,7 +107,7 @@ failures = Table(
     Column("last", Double, nullable=False),
     Column("locked_until", Double, nullable=False),
     Column("revoked", Boolean, nullable=False),
-    _text("digests"),
+    text("digests"),
 )
 """`source` is "" where a lock shuts the account for everybody, else the address. `digests`: hex, comma-separated."""
 
@@ -153,20 +123,20 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", Text, primary_key=True),
-    _user(),
-    _text("user_name"),
-    _text("protocol"),
-    _text("process"),
-    _text("target"),
-    _text("version"),
-    _text("address"),
+    user(),
+    text("user_name"),
+    text("protocol"),
+    text("process"),
+    text("target"),
+    text("version"),
+    text("address"),
     Column("port", Integer, nullable=False),
-    _text("certificate"),
-    _text("listener"),
-    _text("route"),
-    _text("stream"),
-    _text("upstream"),
-    _text("node"),
+    text("certificate"),
+    text("listener"),
+    text("route"),
+    text("stream"),
+    text("upstream"),
+    text("node"),
     Column("opened", Double, nullable=False),
     Column("started", Double),
     Column("last_business", Double, nullable=False),
@@ -193,7 +163,7 @@ memories = Table(
     Column("version", BigInteger, nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("open", Boolean, nullable=False),
-    _text("session"),
+    text("session"),
     Index("ix_memories_session", "session"),
 )
 
@@ -201,89 +171,9 @@ orders = Table(
     "orders",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    _text("node"),
-    _text("session"),
-    _text("reason"),
+    text("node"),
+    text("session"),
+    text("reason"),
     Column("wall", Double, nullable=False),
     Index("ix_orders_node", "node"),
 )
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("wall", BigInteger, nullable=False),
-    _text("event"),
-    _text("reason"),
-    _text("user"),
-    _text("session"),
-    _text("address"),
-    _text("details"),
-    Column("prev_hash", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-)
-
-audit_head = Table(
-    "audit_head",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("count", BigInteger, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("mac", LargeBinary, nullable=False),
-)
-"""One row, id 1: the lock under which rows are appended, on every engine."""
-
-links = Table(
-    "links",
-    metadata,
-    Column("digest", LargeBinary, primary_key=True),
-    _user(),
-    _text("purpose"),
-    _text("asked_by"),
-    Column("created", Double, nullable=False),
-    Column("expires", Double, nullable=False),
-    Column("used", Double),
-    _text("device", default=""),
-    Index("ix_links_user_id", "user_id"),
-)
-"""One-time links: `digest` is the SHA-256 of the token, which stands nowhere. `device`: the one that is being enrolled by it."""
-
-recovery_codes = Table(
-    "recovery_codes",
-    metadata,
-    Column("user_id", Text, ForeignKey("users.id"), primary_key=True),
-    Column("digest", LargeBinary, primary_key=True),
-    Column("created", Double, nullable=False),
-    Column("used", Double),
-)
-"""Each stands in for a code once; `digest` is keyed (`Vault.credential_digest`)."""
-
-requests = Table(
-    "requests",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _text("act"),
-    _user(),
-    _text("asked_by"),
-    Column("asked", Double, nullable=False),
-    Column("expires", Double, nullable=False),
-    _text("why"),
-    _text("role"),
-    Column("role_until", Double),
-    _text("email"),
-    _text("state"),
-    _text("decided_by"),
-    Column("decided", Double),
-    Index("ix_requests_state", "state"),
-)
-"""What one administrator asks for and another one decides (HK-6)."""
-
-groups = Table("groups", metadata, Column("name", Text, primary_key=True), _text("organisation"))
-
-group_routes = Table(
-    "group_routes",
-    metadata,
-    Column("group_name", Text, ForeignKey("groups.name"), primary_key=True),
-    Column("route", Text, primary_key=True),
-)
-"""What the members of a group may use (HK-9)."""
