@@ -9,6 +9,7 @@ from gateway.protocols.amqp.dialect import AmqpDialect
 from tests.blackbox import amqp_bytes as amqp
 from tests.unit.protocols.amqp.talk import (
     DIRECT,
+    EXCHANGE,
     KEY,
     QUEUE,
     VENUE,
@@ -32,6 +33,10 @@ CLIENTS = [
     amqp.channel_close(1), amqp.channel_open(1), amqp.channel_open(10), amqp.connection_close(), amqp.update_secret("123456"),
     amqp.HEARTBEAT_FRAME, amqp.publish_method(1, "x", "y"), amqp.publish_method(1, "req.trader", KEY), amqp.header(1, 3), amqp.header(1, 0),
     amqp.frame(amqp.BODY, 1, b"abc"), amqp.frame(amqp.BODY, 2, b"abc"), amqp.method("channel.close-ok", 1), amqp.method("connection.close-ok", 0),
+]  # fmt: skip
+ROWS = [
+    request(login(), key=KEY[:-1] + "x"), request(login(), key=KEY[:-1] + "x", reply_to=QUEUE[:-1] + "2"), request(login()), order(), order("", 2),
+    request(login(), exchange=EXCHANGE[:-1] + "x"), request(login(), key=KEY + "x"), request(login(), split=20, key="x"), amqp.HEARTBEAT_FRAME,
 ]  # fmt: skip
 BROKERS = [
     deliver(1, b"<x/>"), deliver(1, b"<UserRprt/>", correlation_id="c1"), deliver(2, b"<ErrResp/>", correlation_id="c1"),
@@ -139,6 +144,18 @@ def test_a_passing_session_takes_anything_without_an_exception_and_no_second_log
     raw = mutated(data, b"".join(sent))
     for at in range(0, len(raw), 300):
         talk.client(raw[at : at + 300])
+
+    assert not any(one.startswith(b"<LoginReq ") for one in asked(talk.up()))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(ROWS), st.integers(1, 5)), min_size=1, max_size=6), st.data())
+def test_no_login_goes_up_in_a_row_of_publishes_that_are_nearly_one(rows, data):
+    talk = Talk().passing()
+    raw = mutated(data, b"".join(one * count for one, count in rows))
+    size = data.draw(st.sampled_from([1, 60, 300, 100_000]))
+    for at in range(0, len(raw), size):
+        talk.client(raw[at : at + size])
 
     assert not any(one.startswith(b"<LoginReq ") for one in asked(talk.up()))
 

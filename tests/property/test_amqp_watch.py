@@ -122,6 +122,28 @@ def chunks(draw, messages):
     return found
 
 
+@st.composite
+def streams(draw, messages):
+    """Rows of messages that begin alike, now and then something else between, in pieces that respect no frame."""
+    rows = draw(st.lists(st.tuples(st.sampled_from(messages), st.integers(1, 6)), min_size=1, max_size=8))
+    whole = bytearray(b"".join(one * count for one, count in rows))
+    for _ in range(draw(st.integers(0, 2))):
+        whole[draw(st.integers(0, len(whole) - 1))] = draw(st.integers(0, 255))
+    return draw(cut(bytes(whole)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(streams(PUBLISHED))
+def test_the_client_watch_does_with_rows_what_its_loop_alone_would(pieces):
+    agree(ClientWatch, pieces)
+
+
+@settings(max_examples=200, deadline=None)
+@given(streams(DELIVERED), st.booleans())
+def test_the_broker_watch_does_with_rows_what_its_loop_alone_would(pieces, renumbers):
+    agree(BrokerWatch, pieces, renumbers)
+
+
 @settings(max_examples=200, deadline=None)
 @given(chunks(PUBLISHED))
 def test_the_client_watch_does_what_its_loop_alone_would(sent):

@@ -143,11 +143,11 @@ class Stream:
         held = self.held
         if held is None:
             return chunk
-        held += chunk
-        if len(held) < self._need:
+        if len(held) + len(chunk) < self._need:
+            held += chunk
             return b""
         self.held, self._need = None, _HEAD_BYTES
-        return bytes(held)
+        return b"".join((held, chunk))
 
     def hold(self, tail: bytes) -> bool:
         """Keep the beginning of a frame; False where it can't become one."""

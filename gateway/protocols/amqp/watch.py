@@ -1,4 +1,4 @@
-"""The hot path: a straight line for a chunk that is one message, for every other a loop over frame headers.
+"""The hot path: a loop over frame headers, and a straight line past whole messages that are framed as those before.
 
 From the client a publish's exchange and key are compared, as bytes, with those seen before; from the broker only where
 contents end is kept, so that a frame of the gateway's own finds its place. What needs the exact look goes to the dialect, with
@@ -6,8 +6,10 @@ everything behind it. Whole frames only go on; an unfinished one stays in the st
 The straight lines save time and decide nothing: they let by what the loop would let by as it came, and note the same.
 """
 
+from collections.abc import Callable
 from struct import Struct
-from typing import Final
+from sys import maxsize
+from typing import Any, Final, NamedTuple
 
 from gateway.protocols.amqp.content import CONTENT, HEADER_DUE, HEADER_LEAST
 from gateway.protocols.amqp.frames import BODY, HEAD, HEADER, HEARTBEAT, METHOD, OVERHEAD, GarbledError, Stream
@@ -30,10 +32,8 @@ _FREE: Final = frozenset(
 )
 _ACKS: Final = frozenset(one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK))
 _ACK_LENGTH: Final = 13
-_LONGEST: Final = 520
-"""Bytes of the longest Basic.Publish: class and method, a number that was once a ticket, two shortstr and the bits."""
-_BEGINNING: Final = OVERHEAD + HEAD.size
-"""Bytes beside the method of what is remembered: its frame and the head of the next."""
+_JOINT: Final = _END << 8 | BODY
+"""The end octet of a frame and the kind of the next, a body frame."""
 _FLAGS: Final = 19
 """Where a header frame has its property flags; 0x20 of the first byte says headers, which may copy a message to further keys."""
 _HEADERS: Final = 0x20
@@ -69,61 +69,52 @@ class Watch:
         return None
 
 
+class Alike(NamedTuple):
+    """How messages of a client begin: a harmless publish and the head of a header frame. `read` gives of one that may begin so
+    its beginning, its first byte of property flags, its joint to a body frame, and that frame's length; the body is at `body`.
+    """
+
+    beginning: bytes
+    channel: int
+    read: Callable[[bytes, int], tuple[Any, ...]]
+    body: int
+
+
+_NONE: Final = Alike(b"", 0, HEAD.unpack_from, maxsize)
+"""No message is as long."""
+
+
+def alike(beginning: bytes, channel: int, header: int) -> Alike:
+    """Return how messages begin whose header frame has a payload of `header` bytes, which is what `beginning` ends with."""
+    shape = Struct(f">{len(beginning)}s12xB{header - 13}xH2xI")
+    return Alike(beginning, channel, shape.unpack_from, shape.size)
+
+
 class ClientWatch(Watch):
     """Looks for publishes of the login's key, copies to it, and methods that the allow-list has to judge.
 
-    Invariants: a publish whose arguments are not in `_seen` was compared with the login's key. `_known` has beginnings of messages,
-    a publish that the loop let by and the head of its header frame, and where that header frame ends.
+    Invariants: a publish whose arguments are not in `_seen` was compared with the login's key; only then `_known` may have how its
+    message begins. `_last` is how the last one began that was in `_known`.
     """
 
-    __slots__ = ("_confirming", "_known", "_seen", "_silent")
+    __slots__ = ("_confirming", "_known", "_last", "_seen", "_silent")
 
     def __init__(self, line: Line) -> None:
         super().__init__(line, line.up)
         self._confirming = line.confirming
         self._silent = frozenset(text.encode() for text in line.venue.heartbeats)
         self._seen: set[bytes] = set()
-        self._known: dict[bytes, int] = {}
+        self._known: dict[bytes, Alike] = {}
+        self._last = _NONE
 
-    def __call__(self, chunk: bytes) -> bytes | None:
-        """Look at one chunk; see `gateway.core.dialect.Watch`. The straight line is a message that begins as one before."""
-        stream, size = self._stream, len(chunk)
-        if not OVERHEAD <= size <= stream.limit or stream.exact or stream.held is not None:
-            return self._walk(chunk)
-        _, channel, length = _unpack(chunk)
-        if length > _LONGEST or length + _BEGINNING > size:
-            return self._walk(chunk)
-        at = self._known.get(chunk[: length + _BEGINNING])
-        if at is None:
-            return self._learned(chunk, length)
-        if at + OVERHEAD >= size or chunk[length + OVERHEAD + _FLAGS] & _HEADERS:
-            return self._walk(chunk)
-        end, kind, _, length = _unpack_next(chunk, at)
-        if end != _END or kind != BODY or at + 1 + length + OVERHEAD != size or chunk[-1] != _END:
-            return self._walk(chunk)
-        if channel in self._confirming:
-            self._confirming[channel].sent += 1
-        if not stream.business and chunk[at + 8 : -1] not in self._silent:
-            stream.business = True
-        return chunk
-
-    def _learned(self, chunk: bytes, length: int) -> bytes | None:
-        """Walk the chunk; if all of it goes on and it begins with a publish, remember how. `length` is its first frame's."""
-        out, header = self._walk(chunk), length + OVERHEAD
-        if out is chunk and chunk[7:11] == _PUBLISH and chunk[header] == HEADER:
-            if len(self._known) >= MOST_SEEN:
-                self._known.clear()
-            self._known[chunk[: length + _BEGINNING]] = header + _unpack(chunk, header)[2] + OVERHEAD - 1
-        return out
-
-    def _walk(self, chunk: bytes) -> bytes | None:  # noqa: C901, PLR0911, PLR0912 - one loop: a call costs as much as a frame
+    def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901, PLR0911, PLR0912 - one loop: a call costs as much as a frame
+        """Look at one chunk; see `gateway.core.dialect.Watch`."""
         stream = self._stream
         if stream.exact:
             return None
         if stream.held is not None and not (chunk := stream.joined(chunk)):
             return b""
-        confirming, seen, limit = self._confirming, self._seen, stream.limit
-        at, size = 0, len(chunk)
+        at, size, limit = self._row(chunk, 0), len(chunk), stream.limit
         whole = size - OVERHEAD
         while at <= whole:
             kind, channel, length = _unpack(chunk, at)
@@ -135,10 +126,9 @@ class ClientWatch(Watch):
             if kind == METHOD:
                 name = chunk[at + 7 : at + 11]
                 if name == _PUBLISH:
-                    if chunk[at + 11 : end - 1] not in seen and not self._harmless(chunk[at + 11 : end - 1]):
+                    end = self._published(chunk, at, channel, end)
+                    if end == at:
                         return self._odd(chunk, at)
-                    if channel in confirming:
-                        confirming[channel].sent += 1
                 elif name not in _FREE:
                     return self._odd(chunk, at)
             elif kind == BODY:
@@ -151,6 +141,52 @@ class ClientWatch(Watch):
                 return self._odd(chunk, at)
             at = end
         return chunk if at == size else self._rest(chunk, at)
+
+    def _row(self, chunk: bytes, at: int) -> int:
+        """Return where the whole messages end that begin at `at`, and as the last one did; `at` where there is none."""
+        stream, silent = self._stream, self._silent
+        beginning, channel, read, body = self._last
+        size, limit, count = len(chunk), stream.limit, 0
+        room = size - body
+        while at < room:
+            begins, flags, joint, length = read(chunk, at)
+            end = at + body + length
+            if begins != beginning or flags & _HEADERS or joint != _JOINT or length > limit:
+                break
+            if end >= size or chunk[end] != _END:
+                break
+            if not stream.business and chunk[at + body : end] not in silent:
+                stream.business = True
+            at = end + 1
+            count += 1
+        if count and channel in self._confirming:
+            self._confirming[channel].sent += count
+        return at
+
+    def _published(self, chunk: bytes, at: int, channel: int, end: int) -> int:
+        """Return where what goes on behind `at` ends: the publish, or the row of messages that it begins; `at` where it may not."""
+        beginning = chunk[at : end + HEAD.size]
+        if known := self._known.get(beginning):
+            self._last = known
+            if (row := self._row(chunk, at)) > at:
+                return row
+        elif chunk[at + 11 : end - 1] in self._seen or self._harmless(chunk[at + 11 : end - 1]):
+            self._remember(beginning, channel, chunk[end : end + _FLAGS + 1])
+        else:
+            return at
+        if channel in self._confirming:
+            self._confirming[channel].sent += 1
+        return end
+
+    def _remember(self, beginning: bytes, channel: int, header: bytes) -> None:
+        """Remember how a harmless message begins; its `header` frame is given up to the first property flags."""
+        if len(header) <= _FLAGS or header[_FLAGS] & _HEADERS:
+            return
+        kind, _, length = _unpack(header)
+        if kind == HEADER and HEADER_LEAST <= length <= self._stream.limit:
+            if len(self._known) >= MOST_SEEN:
+                self._known.clear()
+            self._last = self._known[beginning] = alike(beginning, channel, length)
 
     def _harmless(self, arguments: bytes) -> bool:
         """Say whether a publish is none of the login's, and remember it."""

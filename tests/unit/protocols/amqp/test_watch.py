@@ -219,7 +219,17 @@ def copying(key: str, name: bytes = b"CC") -> bytes:
     return amqp.publish_method(1, EXCHANGE, "management") + properties + amqp.frame(amqp.BODY, 1, b"x")
 
 
-class Walked:
+class Watched(ClientWatch):
+    """Counts the publishes at which the loop had to look."""
+
+    looks = 0
+
+    def _published(self, chunk: bytes, at: int, channel: int, end: int) -> int:
+        self.looks += 1
+        return super()._published(chunk, at, channel, end)
+
+
+class WalkedBroker(BrokerWatch):
     """Counts how often the loop was needed."""
 
     walks = 0
@@ -229,21 +239,35 @@ class Walked:
         return super()._walk(chunk)
 
 
-class WalkedClient(Walked, ClientWatch):
-    pass
-
-
-class WalkedBroker(Walked, BrokerWatch):
-    pass
-
-
-def test_a_publish_that_begins_as_one_before_needs_no_loop():
-    watch, line = fresh(WalkedClient)
-    for chunk in (order("one"), order("another", correlation_id="c2"), order("", 2), order("third")):
+def test_a_publish_that_begins_as_the_last_one_did_is_not_looked_at():
+    watch, line = fresh(Watched)
+    for chunk in (order("one"), order("another", correlation_id="c2"), order(""), order("third")):
         assert watch(chunk) is chunk
 
-    assert watch.walks == 2  # the first, and the one without a body
-    assert line.confirming[1].sent == 3
+    assert watch.looks == 2  # the first, and the one without a body
+    assert line.confirming[1].sent == 4
+
+
+def test_a_row_of_publishes_is_looked_at_once_wherever_chunks_are_cut():
+    watch, line = fresh(Watched)
+    stream = b"".join(order("x" * (50 + size)) for size in range(100))
+    out = b"".join(watch(stream[at : at + 5000]) or b"" for at in range(0, len(stream), 5000))
+
+    assert out == stream
+    assert watch.looks <= 1 + len(stream) // 5000  # at most the one that a cut divides
+    assert line.confirming[1].sent == 100
+
+
+def test_each_row_is_looked_at_once_whatever_stands_between():
+    watch, line = fresh(Watched)
+    known = [order("x"), order("x", 2), request(b"x", key="other")]
+    watch(b"".join(known))
+    watch.looks = 0
+    chunk = known[0] * 3 + ack(1, 5) + known[0] * 3 + known[1] * 3 + amqp.HEARTBEAT_FRAME + known[2] * 3
+
+    assert watch(chunk) is chunk
+    assert watch.looks == 4
+    assert line.confirming[1].sent == 2 + 9
 
 
 def test_one_delivery_or_one_ack_needs_no_loop():
