@@ -1,12 +1,13 @@
 """Slow work in a few threads, with a bound on what may wait."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from gateway.auth.bounded import Bounded, Busy
+from gateway.auth.bounded import NICER, Bounded, Busy
 
 
 @pytest.fixture
@@ -47,3 +48,8 @@ async def test_who_has_no_patience_left_is_told_so_and_the_place_stays_taken_unt
 async def test_what_the_work_raises_is_raised(pool):
     with pytest.raises(ZeroDivisionError):
         await pool.run(lambda: 1 // 0)
+
+
+async def test_slow_work_steps_back_behind_the_event_loop(pool):
+    """The core is the live sessions' first: `os.nice(0)` tells the calling thread's niceness, on Linux its own."""
+    assert await pool.run(lambda: os.nice(0)) == min(os.nice(0) + NICER, 19)
