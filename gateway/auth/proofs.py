@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from gateway.auth.parts import Parts
+from gateway.auth.records import failures_in
 from gateway.auth.verify import until_floor
 from gateway.core.login import Attempt, Login, Moment, Origin
 from gateway.core.reason import Reason, public_text
@@ -131,6 +132,7 @@ def _entry(hearing: _Hearing, decision: Admit | Deny, purpose: str) -> AuditEntr
     fields = ",".join(sorted(factor.value for factor in hearing.factors))
     details: dict[str, Detail] = {"purpose": purpose, "fields": fields}
     if isinstance(decision, Deny):
+        details |= failures_in(decision.changes)
         return AuditEntry(hearing.now, Event.PROOF_REFUSED, decision.reason, claim.user, "", claim.address, details)
     recovered = any(isinstance(change, SpendRecovery) for change in decision.changes)
     event = Event.RECOVERY_USED if recovered else Event.PROOF_GIVEN

@@ -21,7 +21,7 @@ def of_admission(attempt: Attempt, snapshot: Snapshot, decision: Admit, wall: fl
 def of_refusal(attempt: Attempt, snapshot: Snapshot, decision: Deny, wall: float, kept_back: int = 0) -> AuditEntry:
     """Return the entry of a login that was refused; `kept_back` others like it have none of their own."""
     event = Event.CODE_REPLAYED if decision.reason is Reason.REPLAYED_CODE else Event.LOGIN_REFUSED
-    details = {**_about(attempt), **_method(snapshot), **_failures(decision.changes)}
+    details = {**_about(attempt), **_method(snapshot), **failures_in(decision.changes)}
     if kept_back:
         details["count"] = kept_back
     if decision.retry_after:
@@ -31,7 +31,7 @@ def of_refusal(attempt: Attempt, snapshot: Snapshot, decision: Deny, wall: float
 
 def of_engine_refusal(attempt: Attempt, changes: Iterable[Change], session: str, wall: float) -> AuditEntry:
     """Return the entry of a login that the engine itself refused."""
-    details = {**_about(attempt), **_failures(changes)}
+    details = {**_about(attempt), **failures_in(changes)}
     return _entry(wall, Event.LOGIN_REFUSED, attempt, details, reason=Reason.UPSTREAM_REFUSED, session=session)
 
 
@@ -85,10 +85,12 @@ def _burnt(changes: Iterable[Change]) -> dict[str, Detail]:
     return {}
 
 
-def _failures(changes: Iterable[Change]) -> dict[str, Detail]:
+def failures_in(changes: Iterable[Change]) -> dict[str, Detail]:
+    """Return how many failures in a row there are now, and the lock that they led to."""
     for change in changes:
         if isinstance(change, SetFailures):
             record = change.failures
             locked: dict[str, Detail] = {"locked_until": record.locked_until} if record.locked_until else {}
-            return {"failures": record.count, **locked}
+            revoked: dict[str, Detail] = {"revoked": True} if record.revoked else {}
+            return {"failures": record.count, **locked, **revoked}
     return {}

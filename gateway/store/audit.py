@@ -42,6 +42,7 @@ DETAIL_KEYS = frozenset(
         "purpose",
         "request",
         "retry_after",
+        "revoked",
         "role",
         "route",
         "source",
@@ -76,6 +77,8 @@ class Event(Enum):
     GATEWAY_BOOTSTRAPPED = "gateway.bootstrapped"
     PROOF_GIVEN = "proof.given"
     PROOF_REFUSED = "proof.refused"
+    WEB_SIGNED_IN = "web.signed_in"
+    WEB_SIGNED_OUT = "web.signed_out"
     LINK_ASKED = "link.asked"
     LINK_ISSUED = "link.issued"
     LINK_USED = "link.used"
@@ -86,6 +89,8 @@ class Event(Enum):
     GROUP_CHANGED = "group.changed"
     RECOVERY_MADE = "recovery.made"
     RECOVERY_USED = "recovery.used"
+    NOTICES_STOPPED = "notices.stopped"
+    NOTICES_RESUMED = "notices.resumed"
     DEVICE_CHANGED = "device.changed"
     DEVICE_ADDED = "device.added"
     DEVICE_CONFIRMED = "device.confirmed"

@@ -126,14 +126,29 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyInfo:
+    """A passkey (WebAuthn) as its owner sees it. Times are seconds since 1970."""
+
+    id: str
+    name: str
+    created: float
+    last_used: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """A user as administration sees it. `failures` is the account-wide record or the worst of its sources."""
+    """A user as administration sees it. `failures` is the account-wide record or the worst of its sources.
+
+    `quiet_since`: when it took the risk of not being told of each login (SF-11); None: it is told.
+    """
 
     user: User
     revision: int
     created: float
     devices: tuple[DeviceInfo, ...] = ()
     failures: Failures = field(default_factory=Failures)
+    passkeys: tuple[PasskeyInfo, ...] = ()
+    quiet_since: float | None = None
 
 
 class UserStore(Protocol):

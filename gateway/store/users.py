@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +14,10 @@ from gateway.store.audit import Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.devices import device_infos
 from gateway.store.errors import AlreadyExists, Conflict, NotFound
-from gateway.store.ports import Account, Actor, DeviceInfo
+from gateway.store.ports import Account, Actor, DeviceInfo, PasskeyInfo
 from gateway.store.reading import digests_from, user_from
 from gateway.store.rights import end_what_was_lost
-from gateway.store.schema import bindings, failures, group_routes, groups, password_history, users
+from gateway.store.schema import bindings, failures, group_routes, groups, passkeys, password_history, users
 
 NAME_LIMIT = 100
 """Characters of a user's name: what FIX and AMQP systems take."""
@@ -103,7 +104,18 @@ def accounts_where(
         ).all()
     )
     owned = device_infos(connection, ids)
-    return tuple(_account(row, bound.get(row.id, ()), owned.get(row.id, ()), failed.get(row.id, ())) for row in rows)
+    signing = _grouped(
+        connection.execute(
+            sa.select(passkeys).where(passkeys.c.user_id.in_(ids)).order_by(passkeys.c.created, passkeys.c.id)
+        ).all()
+    )
+    return tuple(
+        replace(
+            _account(row, bound.get(row.id, ()), owned.get(row.id, ()), failed.get(row.id, ())),
+            passkeys=tuple(PasskeyInfo(one.id, one.name, one.created, one.last_used) for one in signing.get(row.id, ())),
+        )
+        for row in rows
+    )
 
 
 def _grouped(rows: Sequence[sa.Row[Any]]) -> dict[str, list[sa.Row[Any]]]:
@@ -125,6 +137,7 @@ def _account(
         failures=Failures()
         if worst is None
         else Failures(worst.failed, worst.last, worst.locked_until, worst.revoked, digests_from(worst.digests)),
+        quiet_since=row.quiet_since,
     )
 
 

@@ -25,9 +25,9 @@ from gateway.core.secret import Secret
 from gateway.store.errors import KeyRefused
 
 KEY_SIZE = 32
-KEPT = ("audit head", "credential digests")
+KEPT = ("audit head", "credential digests", "letters")
 """Keys derived from the first master key that a new one must not change: a gateway that still runs on the old one signs
-the same audit chain, and both must know the same refused credentials again.
+the same audit chain, both must know the same refused credentials again, and what waits in the outbox must open.
 """
 _NONCE = 12
 
@@ -128,7 +128,7 @@ class Vault:
     was opened stays open, so that a rotation elsewhere takes no key from a login that is being judged.
     """
 
-    __slots__ = ("_ciphers", "_digest_key", "_opener", "_store_id", "chain_key", "check", "current")
+    __slots__ = ("_ciphers", "_kept", "_letters", "_opener", "_store_id", "check", "current")
 
     def __init__(
         self,
@@ -150,13 +150,19 @@ class Vault:
         for id_, blob in data_keys.items():
             self.learn(id_, blob)
         own = {purpose: _kept_aad(purpose) for purpose in KEPT}
-        keys = {
-            purpose: _unseal(self._opener, kept[purpose], bound) if kept and purpose in kept
-            else master.derive(purpose, store_id)
+        self._kept = {
+            purpose: Secret(
+                _unseal(self._opener, kept[purpose], bound) if kept and purpose in kept
+                else master.derive(purpose, store_id)
+            )
             for purpose, bound in own.items()
         }  # fmt: skip
-        self._digest_key = keys["credential digests"]
-        self.chain_key = Secret(keys["audit head"])
+        self._letters = AESGCM(self._kept["letters"].reveal())
+
+    @property
+    def chain_key(self) -> Secret:
+        """Return the key that the end of the audit chain is signed with."""
+        return self._kept["audit head"]
 
     def knows(self, key_id: str) -> bool:
         """Say whether this data key is open here."""
@@ -180,8 +186,7 @@ class Vault:
     def kept_under(self, master: MasterKey) -> dict[str, bytes]:
         """Return (purpose to sealed key) what must stay as it is when `master` takes over: see KEPT."""
         cipher = AESGCM(master.derive("data keys", self._store_id))
-        keys = {"audit head": self.chain_key.reveal(), "credential digests": self._digest_key}
-        return {purpose: _seal(cipher, keys[purpose], _kept_aad(purpose)) for purpose in KEPT}
+        return {purpose: _seal(cipher, key.reveal(), _kept_aad(purpose)) for purpose, key in self._kept.items()}
 
     def seal(self, key: Secret, device: str, user: str, under: str = "") -> Sealed:
         """Seal a TOTP key for one device of one user (ids) under a data key, the current one unless told."""
@@ -198,7 +203,22 @@ class Vault:
     def credential_digest(self, *parts: bytes) -> bytes:
         """Return 16 bytes that tell whether the same credentials came again (BY-3) and nothing else about them."""
         framed = b"".join(len(part).to_bytes(4) + part for part in parts)
-        return hmac.digest(self._digest_key, framed, "sha256")[:16]
+        return hmac.digest(self._kept["credential digests"].reveal(), framed, "sha256")[:16]
+
+    def seal_letter(self, text: Secret, tag: str) -> bytes:
+        """Seal what goes into the outbox under this tag: it may hold a link's token, or a code."""
+        return _seal(self._letters, text.reveal(), self._bound_letter(tag))
+
+    def open_letter(self, blob: bytes, tag: str) -> Secret:
+        """Open it. Raises KeyRefused where it was sealed under another tag, or changed since."""
+        return Secret(_unseal(self._letters, blob, self._bound_letter(tag)))
+
+    def message_id(self, tag: str) -> str:
+        """Return what names a message of the outbox in the outside world: the same each time it is sent."""
+        return sha256(self._bound_letter(tag)).hexdigest()[:32]
+
+    def _bound_letter(self, tag: str) -> bytes:
+        return f"letter\0{self._store_id}\0{tag}".encode()
 
     def _bound(self, device: str, user: str) -> bytes:
         return f"totp key\0{self._store_id}\0{device}\0{user}".encode()
