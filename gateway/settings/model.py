@@ -14,6 +14,7 @@ from gateway.settings.connections import Listener, RouteSettings
 from gateway.settings.credentials import PasswordKey, PasswordSettings
 from gateway.settings.people import OrganisationSettings, PeopleSettings
 from gateway.settings.policy import PolicyOverrides
+from gateway.settings.portal import PortalSettings
 from gateway.settings.types import (
     AddressOrOff,
     File,
@@ -100,13 +101,6 @@ class ShutdownSettings(Section):
     """Live sessions may end by themselves for this long; then they are logged out with a reason."""
 
 
-class PortalSettings(Section):
-    """Where users find help."""
-
-    url: Annotated[str, Field(pattern=r"^$|^https?://[!-~]+$", max_length=200)] = ""
-    """Named in refusals, such as where to register an authenticator (CQ-2); empty: not named."""
-
-
 class Argon2Settings(Section):
     """Password hashing (TW-11); the defaults are the least that OWASP advises, as a login waits for it."""
 
@@ -146,7 +140,7 @@ class Settings(Section):
     shutdown: ShutdownSettings = ShutdownSettings()
     """What SIGTERM does."""
     portal: PortalSettings = PortalSettings()
-    """Where users find help."""
+    """The web pages of people and their administrators."""
     people: PeopleSettings = PeopleSettings()
     """Enrolment, self-service and delegated administration."""
     organisation: tuple[OrganisationSettings, ...] = ()

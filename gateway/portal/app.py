@@ -1,0 +1,46 @@
+"""Puts the portal together: every page, the files they need, and the shield before all of them."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gateway.portal.pages import enter, home
+from gateway.portal.routes import visit_of
+from gateway.portal.shield import App, Shield
+from gateway.portal.spec import House
+
+STATIC = Path(__file__).parent / "static"
+FILES = (enter, home)
+_MISSING = {
+    HTTPStatus.NOT_FOUND: "There is no such page.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This page can't be used like that.",
+}
+
+
+def portal(house: House) -> App:
+    """Return the portal as an ASGI application."""
+    routes: list[Route | Mount] = [route for file in FILES for route in file.pages.routes(house)]
+    routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+
+    async def missing(request: Request, error: Exception) -> Response:
+        visit = await visit_of(request, house)
+        status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST)
+        visit.status, visit.fault = status, _MISSING.get(status, "This request can't be understood.")
+        return visit.page("problem.html")
+
+    async def failed(request: Request, error: Exception) -> Response:
+        house.observer.failed(f"portal {request.method}", error)
+        return Response(
+            "Something failed here. It was noted; try again.\n",
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            media_type="text/plain; charset=utf-8",
+        )
+
+    app = Starlette(routes=routes, exception_handlers={HTTPException: missing, Exception: failed})
+    return Shield(app, house.site.host, house.site.origin)

@@ -1,0 +1,173 @@
+"""How a page is written: a function of a `Visit`, registered with what it needs and, for a form, the page it is on.
+
+A form that is refused shows its own page again with the reason on top; nobody types anything twice but secrets.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from enum import Enum
+from http import HTTPStatus
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.auth.desk import Forbidden
+from gateway.auth.links import Missing
+from gateway.auth.passwords import WeakPassword
+from gateway.auth.proofs import Denied
+from gateway.auth.signin import Level
+from gateway.auth.users import WrongCode
+from gateway.core.secret import Secret
+from gateway.portal.shield import TooLarge, TooSlow
+from gateway.portal.spec import House
+from gateway.portal.visit import FIELD, SESSION, VISITOR, Stale, Visit, new_visitor
+from gateway.store.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from gateway.store.ports import Actor
+
+Page = Callable[[Visit], Awaitable[Response]]
+FIELDS, FILES = 64, 1
+
+
+class Needs(Enum):
+    """Who may see a page."""
+
+    NOTHING = "nothing"
+    PASSWORD = "password"  # noqa: S105 - a level
+    """Somebody whose second factor is still to come."""
+    SETUP = "setup"
+    """Somebody signed in, even where something must be set first."""
+    FULL = "full"
+
+
+_HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
+_ENOUGH = {
+    Needs.PASSWORD: frozenset({Level.PASSWORD}),
+    Needs.SETUP: frozenset({Level.SETUP, Level.FULL}),
+    Needs.FULL: frozenset({Level.FULL}),
+}
+_STATUS: dict[type[Exception], HTTPStatus] = {
+    Denied: HTTPStatus.FORBIDDEN,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    AlreadyExists: HTTPStatus.CONFLICT,
+    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    WrongCode: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Missing: HTTPStatus.UNPROCESSABLE_ENTITY,
+    WeakPassword: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ValueError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    Stale: HTTPStatus.FORBIDDEN,
+}
+_OURS = tuple(_STATUS)
+
+
+class Pages:
+    """Collects the pages of one file."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[str, str, Needs, Page, Page | None]] = []
+
+    def get(self, path: str, needs: Needs) -> Callable[[Page], Page]:
+        """Register what answers a GET."""
+
+        def register(page: Page) -> Page:
+            self._made.append(("GET", path, needs, page, None))
+            return page
+
+        return register
+
+    def post(self, path: str, needs: Needs, *, on: Page) -> Callable[[Page], Page]:
+        """Register what a form does; `on` is the page it stands on, shown again where it is refused."""
+
+        def register(page: Page) -> Page:
+            self._made.append(("POST", path, needs, page, on))
+            return page
+
+        return register
+
+    def routes(self, house: House) -> list[Route]:
+        """Return them as Starlette takes them."""
+        return [
+            Route(path, _endpoint(house, needs, page, on), methods=[method])
+            for method, path, needs, page, on in self._made
+        ]
+
+
+def _endpoint(house: House, needs: Needs, page: Page, on: Page | None) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        visit = await visit_of(request, house)
+        if needs is not Needs.NOTHING and (visit.session is None or visit.session.level not in _ENOUGH[needs]):
+            return visit.go(_HOME[visit.session.level] if visit.session else "/sign-in")
+        try:
+            if on is not None:
+                await _read(visit)
+            return await page(visit)
+        except _OURS as error:
+            return await _refused(visit, error, on)
+
+    return endpoint
+
+
+async def visit_of(request: Request, house: House) -> Visit:
+    """Find out whose request it is. An unknown or ended session is none."""
+    now, address = house.clock().wall, request.client.host if request.client else ""
+    visitor = request.cookies.get(VISITOR) or new_visitor()
+    by, token, session = Actor("", now, address), _token(request), None
+    if token is not None:
+        with suppress(NotFound):
+            session = await house.office.signin.resume(token, by)
+    if session is None:
+        return Visit(request, house, None, None, by, visitor)
+    by = replace(by, name=session.user)
+    return Visit(request, house, token, session, by, visitor, await house.office.desk.standing(by))
+
+
+def _token(request: Request) -> Secret | None:
+    value = request.cookies.get(SESSION, "")
+    return Secret(value) if value else None
+
+
+async def _read(visit: Visit) -> None:
+    """Read the form. Raises Stale, TooLarge, TooSlow, ValueError."""
+    given = visit.request.headers.get("x-csrf-token", "")
+    async with visit.request.form(max_files=FILES, max_fields=FIELDS) as form:
+        texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        long = [name for name, value in texts.items() if len(value) > FIELD]
+        visit.check_csrf(given or texts.pop("csrf", ""))
+        if long:
+            raise ValueError(f"too long: {', '.join(sorted(name[:40] for name in long))}")
+        visit.typed = texts
+        visit.files = {name: await value.read() for name, value in form.multi_items() if isinstance(value, UploadFile)}
+
+
+async def _refused(visit: Visit, error: Exception, on: Page | None) -> Response:
+    visit.status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+    visit.fault, visit.faults = _words(error)
+    if on is None or isinstance(error, Stale | StoreUnavailable | TooLarge | TooSlow):
+        return visit.page("problem.html")
+    try:
+        return await on(visit)
+    except _OURS:  # the page itself is not there any more
+        return visit.page("problem.html")
+
+
+def _words(error: Exception) -> tuple[str, tuple[str, ...]]:
+    match error:
+        case WeakPassword():
+            return "This password can't be taken: it", error.faults
+        case Stale():
+            return "This page was open too long. Go back, reload it and try again.", ()
+        case StoreUnavailable():
+            return "The service is not available at the moment. Nothing was changed; try again in a minute.", ()
+        case TooLarge():
+            return "That is too large.", ()
+        case TooSlow():
+            return "That took too long.", ()
+        case _:
+            text = str(error)
+            return text[:1].upper() + text[1:], ()
