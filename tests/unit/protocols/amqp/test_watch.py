@@ -14,6 +14,7 @@ from tests.blackbox import amqp_bytes as amqp
 from tests.unit.protocols.amqp.straight import agree, fresh
 from tests.unit.protocols.amqp.talk import (
     EXCHANGE,
+    FRAME_MAX,
     KEY,
     QUEUE,
     VENUE,
@@ -268,6 +269,32 @@ def test_each_row_is_looked_at_once_whatever_stands_between():
     assert watch(chunk) is chunk
     assert watch.looks == 4
     assert line.confirming[1].sent == 2 + 9
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        pytest.param(order("x" * FRAME_MAX, split=2 * FRAME_MAX), id="a body frame"),
+        pytest.param(
+            amqp.publish_method(1, "x", "y")
+            + amqp.frame(amqp.CONTENT, 1, struct.pack("!HHQH", 60, 0, 1, 0) + bytes(FRAME_MAX))
+            + amqp.frame(amqp.BODY, 1, b"x"),
+            id="a header frame",
+        ),
+    ],
+)
+def test_no_frame_over_the_limit_passes_in_a_row(long):
+    watch, line = fresh(ClientWatch)
+    for _ in range(2):
+        assert watch(order("x") * 2 + long) is None
+        line.up.clear()
+
+
+def test_what_has_headers_is_looked_at_each_time_and_not_remembered():
+    watch, _ = fresh(ClientWatch)
+    watch(copying("x", b"XY") * 3)
+
+    assert not watch._known
 
 
 def test_one_delivery_or_one_ack_needs_no_loop():
