@@ -18,7 +18,8 @@ class BadName(ValueError):  # noqa: N818 - reads as what it says
 @dataclass(frozen=True, slots=True)
 class House:
     """`validity`: seconds a link is good; `setup_links`: an organisation's own, by its name (CQ-5). `patterns`: what a
-    whole name must match, by role (HK-1). `portal`: URL of the portal, "" where there is none. Without `own_passwords`
+    whole name must match, by role (HK-1). `web_idle`, `web_lifetime`: the portal's sessions end so many seconds after their
+    last request, and after their beginning. `portal`: URL of the portal, "" where there is none. Without `own_passwords`
     a directory keeps the passwords of those whose method is ours (M7-18).
     """
 
@@ -36,6 +37,8 @@ class House:
     longest_grant: float = 366 * DAY
     remind_after: float = 90 * DAY
     remind_before: float = 14 * DAY
+    web_idle: float = 900.0
+    web_lifetime: float = 8 * HOUR
     portal: str = ""
     own_passwords: bool = True
 

@@ -11,6 +11,7 @@ from gateway.auth.myself import Myself
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Proofs
 from gateway.auth.requests import Requests
+from gateway.auth.signin import SignIn
 from gateway.auth.users import People
 from gateway.store.store import Store
 
@@ -25,12 +26,13 @@ class Office:
     desk: Desk
     requests: Requests
     myself: Myself
+    signin: SignIn
 
     @classmethod
     def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
         """Put them together; without `post` links are copied by hand."""
         links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
-        desk = Desk(store, people, links, Intake(store, people.policy, house), house)
+        desk = Desk(store, people, links, Intake(store, parts.policy_of, house), house)
         return cls(
             people,
             proofs,
@@ -38,4 +40,5 @@ class Office:
             desk,
             Requests(store, proofs, links, desk, house),
             Myself(store, parts, people, proofs, house),
+            SignIn(store, parts, proofs, house),
         )

@@ -13,13 +13,14 @@ from gateway.core.login import Attempt, Login, Moment, Origin
 from gateway.core.reason import Reason, public_text
 from gateway.core.secret import Secret
 from gateway.policy.decide import Admit, Deny, Evidence, NeedPassword
-from gateway.policy.proof import Factor, prove
+from gateway.policy.proof import Asked, Factor, prove
 from gateway.policy.snapshot import Snapshot, SpendRecovery
 from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.errors import Conflict
 from gateway.store.people import RecoveryStore
 
 TRIES = 8
+_NONE: frozenset[Factor] = frozenset()
 
 
 class Denied(Exception):  # noqa: N818 - what happened
@@ -50,11 +51,22 @@ class Proofs:
         self._parts = parts
         self._codes = recovery
 
-    async def prove(self, claim: Claim, factors: frozenset[Factor], purpose: str) -> None:
-        """Prove these factors of `claim.user`. `purpose` goes into the audit record. Raises Denied."""
-        arrived = self._parts.clock()
+    async def prove(
+        self,
+        claim: Claim,
+        factors: frozenset[Factor],
+        purpose: str,
+        *,
+        held: frozenset[Factor] = _NONE,
+        arrived: Moment | None = None,
+    ) -> None:
+        """Prove these factors of `claim.user`. `purpose` goes into the audit record. Raises Denied.
+
+        `held`: what the same person proved before, a moment ago. `arrived`: when the claim did; now, unless told.
+        """
+        arrived = arrived or self._parts.clock()
         try:
-            decision = await self._hear(claim, factors, purpose, arrived)
+            decision = await self._hear(_Hearing(claim, factors, purpose, arrived, held))
         except Exception as error:  # noqa: BLE001 - fail closed: any error at all is "no"
             self._parts.observer.failed("prove", error)
             decision = Deny(Reason.UNAVAILABLE)
@@ -63,16 +75,14 @@ class Proofs:
             await self._parts.sleep(until_floor(self._parts.clock().mono - arrived.mono, floor))
             raise Denied(decision.reason, decision.retry_after)
 
-    async def _hear(self, claim: Claim, factors: frozenset[Factor], purpose: str, arrived: Moment) -> Admit | Deny:
-        login = Login("portal", claim.user, "", "", "", claim.password, claim.code)
-        attempt = Attempt(login, Origin("", "", claim.address, 0), "", arrived)
-        hearing = _Hearing(claim, factors, attempt, arrived.wall)
+    async def _hear(self, hearing: "_Hearing") -> Admit | Deny:
+        attempt, now = hearing.attempt, hearing.arrived.wall
         for race in range(TRIES):
-            snapshot = await self._parts.store.snapshot(attempt, arrived.wall)
+            snapshot = await self._parts.store.snapshot(attempt, now)
             decision = await self._decide(hearing, snapshot)
-            entry = _entry(hearing, decision, purpose)
+            entry = _entry(hearing, decision)
             try:
-                await self._parts.store.apply(attempt, snapshot, decision.changes, entry, arrived.wall)
+                await self._parts.store.apply(attempt, snapshot, decision.changes, entry, now)
             except Conflict:  # somebody else was faster: look again, not all at the same moment
                 await self._parts.sleep(random.uniform(0, 0.02 * (race + 1)))  # noqa: S311 - jitter
                 continue
@@ -84,9 +94,8 @@ class Proofs:
         for _ in range(2):
             password = hearing.passwords.get(snapshot.user.password_hash) if snapshot.user else None
             evidence = Evidence(self._digest(hearing.claim, snapshot), "", password)
-            decision = prove(
-                policy, snapshot, hearing.attempt, evidence, hearing.now, factors=hearing.factors, recovery=recovery
-            )
+            asked = Asked(hearing.factors, hearing.held, recovery)
+            decision = prove(policy, snapshot, hearing.attempt, evidence, hearing.arrived.wall, asked)
             if not isinstance(decision, NeedPassword) or snapshot.user is None:
                 break
             hashed = snapshot.user.password_hash
@@ -116,9 +125,16 @@ class _Hearing:
 
     claim: Claim
     factors: frozenset[Factor]
-    attempt: Attempt
-    now: float
+    purpose: str
+    arrived: Moment
+    held: frozenset[Factor]
     passwords: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    @property
+    def attempt(self) -> Attempt:
+        """Return the claim as the store and the policy take it."""
+        login = Login("portal", self.claim.user, "", "", "", self.claim.password, self.claim.code)
+        return Attempt(login, Origin("", "", self.claim.address, 0), "", self.arrived)
 
 
 def recovery_digest(parts: Parts, user: str, code: Secret) -> bytes:
@@ -127,13 +143,13 @@ def recovery_digest(parts: Parts, user: str, code: Secret) -> bytes:
     return parts.digest(b"recovery", user.encode(), typed)
 
 
-def _entry(hearing: _Hearing, decision: Admit | Deny, purpose: str) -> AuditEntry:
-    claim = hearing.claim
+def _entry(hearing: _Hearing, decision: Admit | Deny) -> AuditEntry:
+    claim, now = hearing.claim, hearing.arrived.wall
     fields = ",".join(sorted(factor.value for factor in hearing.factors))
-    details: dict[str, Detail] = {"purpose": purpose, "fields": fields}
+    details: dict[str, Detail] = {"purpose": hearing.purpose, "fields": fields}
     if isinstance(decision, Deny):
         details |= failures_in(decision.changes)
-        return AuditEntry(hearing.now, Event.PROOF_REFUSED, decision.reason, claim.user, "", claim.address, details)
+        return AuditEntry(now, Event.PROOF_REFUSED, decision.reason, claim.user, "", claim.address, details)
     recovered = any(isinstance(change, SpendRecovery) for change in decision.changes)
     event = Event.RECOVERY_USED if recovered else Event.PROOF_GIVEN
-    return AuditEntry(hearing.now, event, None, claim.user, "", claim.address, details)
+    return AuditEntry(now, event, None, claim.user, "", claim.address, details)

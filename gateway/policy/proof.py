@@ -26,11 +26,21 @@ BOTH = frozenset(Factor)
 
 
 @dataclass(frozen=True, slots=True)
-class Proof(Case):
-    """One person's proof. `recovery` is the digest of a recovery code that is good and was given instead of a code."""
+class Asked:
+    """What is to be proved, and what was `held` to be proved before. `recovery` is the digest of a recovery code that is
+    good and was given instead of a code.
+    """
 
     factors: frozenset[Factor] = BOTH
+    held: frozenset[Factor] = frozenset()
     recovery: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof(Case):
+    """One person's proof."""
+
+    asked: Asked = Asked()
 
     def prove(self) -> NeedPassword | Admit | Deny:
         """Return what `decide` would of these factors alone; an admission's changes spend the code."""
@@ -38,20 +48,20 @@ class Proof(Case):
         if refusal:
             return refusal
         spent: Change | None = None
-        if Factor.CODE in self.factors:
+        if Factor.CODE in self.asked.factors:
             found = self._spend()
             if isinstance(found, Deny):
                 return found
             spent = found
-        if Factor.PASSWORD in self.factors:
+        if Factor.PASSWORD in self.asked.factors:
             wrong = self._password() if self.user.method in LOCAL else Deny(Reason.BAD_PASSWORD)
             if wrong:
                 return wrong
         return Admit(tuple(self._cleared()) + ((spent,) if spent else ()))
 
     def _spend(self) -> Change | Deny:
-        if self.recovery is not None:
-            return SpendRecovery(self.recovery)
+        if self.asked.recovery is not None:
+            return SpendRecovery(self.asked.recovery)
         if not self._devices:
             return self._fail(Reason.NOT_ENROLLED, Counted.CODE)
         found = self._find()
@@ -61,22 +71,15 @@ class Proof(Case):
 
     def _cleared(self) -> list[Change]:
         """A row of failures is over only where everything was proved, or one factor would buy guesses at the other."""
-        whole = self.factors == BOTH and self.snapshot.failures != Failures()
+        whole = self.asked.factors | self.asked.held == BOTH and self.snapshot.failures != Failures()
         return [SetFailures(Failures())] if whole else []
 
     def _fresh(self, found: totp.Match) -> bool:
         return found.step not in found.device.burnt
 
 
-def prove(  # noqa: PLR0913 - what is judged, by name
-    policy: Policy,
-    snapshot: Snapshot,
-    attempt: Attempt,
-    evidence: Evidence,
-    now: float,
-    *,
-    factors: frozenset[Factor],
-    recovery: bytes | None = None,
+def prove(  # noqa: PLR0913, PLR0917 - what is judged, in the order of `decide`
+    policy: Policy, snapshot: Snapshot, attempt: Attempt, evidence: Evidence, now: float, asked: Asked
 ) -> NeedPassword | Admit | Deny:
     """Judge a proof on what `snapshot` knows; `attempt` needs no process, stream or route. `now` is wall seconds."""
     if lockout.address_left(snapshot.address, policy.lockout, now):
@@ -85,4 +88,4 @@ def prove(  # noqa: PLR0913 - what is judged, by name
         spent = SetAddress(lockout.address_failed(snapshot.address, policy.lockout, now))
         return Deny(Reason.UNKNOWN_USER, changes=(spent,))
     known = replace(snapshot, devices=tuple(device for device in snapshot.devices if device.confirmed))
-    return Proof(policy, known, attempt, evidence, now, snapshot.user, factors, recovery).prove()
+    return Proof(policy, known, attempt, evidence, now, snapshot.user, asked).prove()

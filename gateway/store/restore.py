@@ -21,8 +21,22 @@ from gateway.store.chain import verify_at
 from gateway.store.database import ChainKey, Tx
 from gateway.store.errors import BackupRefused, KeyRefused
 from gateway.store.migrate import open_vault, reshape, store_id_of
+from gateway.store.notices import LETTER
 from gateway.store.ports import Actor
-from gateway.store.schema import REVISION, audit, audit_head, devices, keys, links, memories, meta, metadata
+from gateway.store.schema import (
+    REVISION,
+    audit,
+    audit_head,
+    devices,
+    keys,
+    links,
+    memories,
+    meta,
+    metadata,
+    outbox,
+    sent_codes,
+    web_sessions,
+)
 from gateway.store.store import connect
 from gateway.store.strongbox import opened
 from gateway.store.vault import MasterKey, Sealed, Vault, key_check
@@ -85,7 +99,9 @@ def _restore(connection: sa.Connection, archive: Archive, master: MasterKey, by:
     chain = _prove(connection, archive, master)
     # What the engines and clients counted since is not in here: as after a crash, refusals are silent until a reset.
     connection.execute(sa.update(memories).values(open=True))
-    connection.execute(sa.delete(links))  # which of them were used since is not in here
+    for table in (links, sent_codes, web_sessions):  # which of them were used or ended since is not in here
+        connection.execute(sa.delete(table))
+    connection.execute(sa.delete(outbox).where(outbox.c.tag.startswith(LETTER)))  # so their letters are of no use
     _advance_sequences(connection)
     tx = Tx(connection, chain)
     record(tx, by, Event.STORE_RESTORED, "", {"count": total})

@@ -10,9 +10,10 @@ from gateway.store.applying import end_for
 from gateway.store.audit import AuditEntry, Event
 from gateway.store.database import Database, Tx
 from gateway.store.errors import NotFound
+from gateway.store.notices import Fate
 from gateway.store.ports import Actor, SessionRow
 from gateway.store.reading import reason_from
-from gateway.store.schema import addresses, burnt_steps, orders, sessions
+from gateway.store.schema import addresses, burnt_steps, orders, outbox, sent_codes, sessions, web_sessions
 
 _LIVE = sa.and_(sessions.c.reported.is_(False), sessions.c.ended.is_(None))
 
@@ -48,7 +49,8 @@ class SqlSessionStore:
 async def prune(
     database: Database, now: float, *, keep_burnt: float, keep_addresses: float, keep_sessions: float
 ) -> None:
-    """Delete burnt steps, addresses' records, ended sessions and orders nobody took, all older than so many seconds.
+    """Delete burnt steps and sent codes, addresses' records, ended sessions, orders nobody took and what left the outbox, all older than so
+    many seconds; and the portal's sessions that are over.
 
     The audit chain and the streams' memories are never pruned. A session whose lease ran out counts as ended then.
     """
@@ -58,6 +60,9 @@ async def prune(
         sa.delete(sessions).where(sessions.c.ended < now - keep_sessions),
         sa.delete(sessions).where(_LIVE, sessions.c.lease_until < now - keep_sessions),
         sa.delete(orders).where(orders.c.wall < now - keep_sessions),
+        sa.delete(outbox).where(outbox.c.state != Fate.WAITING.value, outbox.c.due < now - keep_sessions),
+        sa.delete(web_sessions).where(web_sessions.c.expires < now),
+        sa.delete(sent_codes).where(sent_codes.c.expires < now - keep_burnt),
     )
     for statement in older:  # one short transaction each: logins go on between them
         await database.write(lambda tx, statement=statement: tx.execute(statement) and None)  # type: ignore[misc]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from gateway.core.login import Moment
-from gateway.policy.rules import LockoutRules
+from gateway.policy.organisations import PolicyOf
 from gateway.store.backup import SqlBackupStore
 from gateway.store.chain import SqlAuditStore
 from gateway.store.database import ChainKey, Database, Read, T
@@ -23,13 +23,16 @@ from gateway.store.keys import SqlKeyStore
 from gateway.store.links import SqlLinkStore
 from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
+from gateway.store.outbox import SqlOutboxStore
 from gateway.store.postgres import PostgresDatabase
+from gateway.store.readers import SqlReaderStore
 from gateway.store.recovery import SqlRecoveryStore
 from gateway.store.requests import SqlRequestStore
 from gateway.store.sessions import SqlSessionStore, prune
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.users import SqlUserStore
 from gateway.store.vault import MasterKey, Vault
+from gateway.store.websessions import SqlWebSessionStore
 
 TIMEOUT = 5.0
 """Seconds any call may take: a hung database is as good as none, and a client waits behind it."""
@@ -55,6 +58,9 @@ class Store:
         self.imports = SqlImportStore(database, vault)
         self.groups = SqlGroupStore(database)
         self.requests = SqlRequestStore(database)
+        self.outbox = SqlOutboxStore(database, vault)
+        self.readers = SqlReaderStore(database, vault)
+        self.web_sessions = SqlWebSessionStore(database)
 
     @classmethod
     async def open(
@@ -86,14 +92,14 @@ class Store:
         self,
         *,
         node: str,
-        lockout: LockoutRules,
+        policy_of: PolicyOf,
         lease: float = LEASE,
         clock: Callable[[], Moment] = lambda: Moment(time.monotonic(), time.time()),
     ) -> SqlLoginStore:
-        """Return the hot path's port for one process: `node` is its unique name, `lease` in seconds; by `clock` it is
-        told whose lease is over.
+        """Return the hot path's port for one process: `node` is its unique name, `lease` in seconds; `policy_of` says
+        whose lock shuts whom, `clock` whose lease is over.
         """
-        return SqlLoginStore(self._database, self.vault, node=node, lockout=lockout, lease=lease, clock=clock)
+        return SqlLoginStore(self._database, self.vault, node=node, policy_of=policy_of, lease=lease, clock=clock)
 
     async def prune(
         self, now: float, *, keep_burnt: float = DAY, keep_addresses: float = DAY, keep_sessions: float = 30 * DAY

@@ -112,7 +112,9 @@ def accounts_where(
     return tuple(
         replace(
             _account(row, bound.get(row.id, ()), owned.get(row.id, ()), failed.get(row.id, ())),
-            passkeys=tuple(PasskeyInfo(one.id, one.name, one.created, one.last_used) for one in signing.get(row.id, ())),
+            passkeys=tuple(
+                PasskeyInfo(one.id, one.name, one.created, one.last_used) for one in signing.get(row.id, ())
+            ),
         )
         for row in rows
     )
