@@ -20,7 +20,7 @@ import uvloop
 from gateway.auth.authority import LocalAuthority
 from gateway.auth.parts import Parts
 from gateway.courier.couriers import Couriers
-from gateway.credentials import effective, envelopes, password_check
+from gateway.credentials import envelopes, password_check, policies_of
 from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
 from gateway.net.spec import Patience, StartError
@@ -202,12 +202,12 @@ def _master_key(settings: StoreSettings, database: Path | None, journal: Journal
 @contextlib.asynccontextmanager
 async def _authority(configuration: Configuration, store: Store, journal: Journal) -> AsyncIterator[LocalAuthority]:
     settings = configuration.settings
-    policy = effective(configuration.policy, settings)
+    policies = policies_of(configuration)
     passwords, keys = password_check(settings), envelopes(settings)
     parts = Parts(
-        store=store.logins(node=_node(), lockout=policy.lockout),
+        store=store.logins(node=_node(), policy_of=policies),
         passwords=passwords,
-        policy_of=lambda _user: policy,
+        policy_of=policies,
         digest=store.vault.credential_digest,
         clock=clock,
         observer=journal,

@@ -1,4 +1,4 @@
-"""Settings into what checks passwords and opens encrypted ones; and what a directory changes in the policy.
+"""Settings into what people are judged by: who checks passwords and opens encrypted ones, the policies, the house's rules.
 
 Opens files and tokens, connects nowhere. The sockets never see any of it (SF-12).
 """
@@ -8,9 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.auth.envelope import Envelope, Envelopes, KeyUnusable, PemKey, PrivateKey, RsaPadding
+from gateway.auth.house import House
 from gateway.auth.passwords import PasswordCheck, Passwords
+from gateway.policy.links import Purpose
+from gateway.policy.organisations import Policies
+from gateway.policy.roles import Role
 from gateway.policy.rules import Policy
 from gateway.settings.credentials import LdapSettings, PasswordKey
+from gateway.settings.load import Configuration
 from gateway.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -36,11 +41,39 @@ def directory_spec(ldap: LdapSettings) -> "DirectorySpec":
     return DirectorySpec(ldap.servers, ldap.ca, user, ldap.timeout, ldap.connections)
 
 
-def effective(policy: Policy, settings: Settings) -> Policy:
-    """Return the policy that users are judged by: a directory itself keeps the age of its passwords, we know none."""
-    if settings.passwords.backend == "local":
-        return policy
-    return replace(policy, password=replace(policy.password, max_age=0.0))
+def policies_of(configuration: Configuration) -> Policies:
+    """Return who is judged by what (CQ-8): a directory itself keeps the age of its passwords, we know none."""
+    local = configuration.settings.passwords.backend == "local"
+
+    def effective(policy: Policy) -> Policy:
+        return policy if local else replace(policy, password=replace(policy.password, max_age=0.0))
+
+    firms = {name: effective(policy) for name, policy in configuration.organisations.items()}
+    return Policies(effective(configuration.policy), firms)
+
+
+def house_of(settings: Settings) -> House:
+    """Return the house's rules for people as configured."""
+    people = settings.people
+    links = people.links
+    return House(
+        validity={
+            Purpose.SETUP: links.setup,
+            Purpose.BOOTSTRAP: links.bootstrap,
+            Purpose.RESET_PASSWORD: links.reset,
+            Purpose.RESET_AUTHENTICATOR: links.reset,
+        },
+        setup_links={one.name: one.setup_link for one in settings.organisation if one.setup_link},
+        patterns={role: getattr(people.user_id, role.value) for role in Role},
+        request=people.request,
+        longest_grant=people.longest_grant,
+        remind_after=people.remind_after,
+        remind_before=people.remind_before,
+        web_idle=settings.portal.idle,
+        web_lifetime=settings.portal.lifetime,
+        portal=settings.portal.url,
+        own_passwords=settings.passwords.backend == "local",
+    )
 
 
 def envelopes(settings: Settings) -> Envelopes:

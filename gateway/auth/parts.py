@@ -9,13 +9,10 @@ from gateway.auth.envelope import Envelopes
 from gateway.auth.passwords import PasswordCheck
 from gateway.core.login import Attempt, Moment
 from gateway.core.reason import Reason
-from gateway.policy.rules import Policy
-from gateway.policy.snapshot import User
+from gateway.policy.organisations import PolicyOf
 from gateway.store.ports import LoginStore
 
 Clock = Callable[[], Moment]
-PolicyOf = Callable[[User | None], Policy]
-"""Which policy a user is judged by; None is a name nobody has."""
 
 
 class Digest(Protocol):

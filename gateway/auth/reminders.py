@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.auth.house import House
 from gateway.policy.decide import LOCAL
-from gateway.policy.rules import Policy
+from gateway.policy.organisations import PolicyOf
 from gateway.store.ports import Account
 
 
@@ -19,11 +19,11 @@ class Reminder:
     expires: float | None
 
 
-def reminders(accounts: Iterable[Account], policy: Policy, house: House, now: float) -> Iterator[Reminder]:
+def reminders(accounts: Iterable[Account], policy_of: PolicyOf, house: House, now: float) -> Iterator[Reminder]:
     """Yield a reminder for every password older than `remind_after`, or that expires within `remind_before`."""
-    limit = policy.password.max_age
     for account in accounts:
         user = account.user
+        limit = policy_of(user).password.max_age
         late = user.valid_until is not None and now >= user.valid_until
         if not user.enabled or late or user.must_change or user.method not in LOCAL or not user.password_hash:
             continue

@@ -15,7 +15,8 @@ from gateway.core.authority import Order
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy import totp
-from gateway.policy.rules import Policy
+from gateway.policy.organisations import PolicyOf
+from gateway.policy.rules import PasswordRules
 from gateway.policy.snapshot import Device, User
 from gateway.store.errors import NotFound
 from gateway.store.ports import Account, Actor, SessionRow
@@ -46,15 +47,15 @@ class Enrolment:
 
 
 class People:
-    """Users and authenticators under one policy. Every act names its actor, who goes into the audit record."""
+    """Users and authenticators under each one's policy (CQ-8). Every act names its actor, who goes into the audit record."""
 
     def __init__(
-        self, store: Store, policy: Policy, passwords: Passwords, blocked: frozenset[str] = frozenset()
+        self, store: Store, policy_of: PolicyOf, passwords: Passwords, blocked: frozenset[str] = frozenset()
     ) -> None:
         """`blocked`: words that no password may consist of (see `blocked.py`)."""
         self._store = store
         self._blocked = blocked
-        self.policy = policy
+        self._policy_of = policy_of
         self._passwords = passwords
 
     async def everybody(self) -> list[Account]:
@@ -70,7 +71,7 @@ class People:
         """
         user = replace(user, processes=user.processes or frozenset({user.name}))
         if password is not None:
-            self._judge(password, user.name, [])
+            self._judge(password, user, [])
             hashed = await self._passwords.hash(password)
             user = replace(user, password_hash=hashed, password_changed=by.wall)
         return await self._store.users.add(user, by)
@@ -82,7 +83,8 @@ class People:
 
     async def hashed(self, name: str, password: Secret) -> str:
         """Return the hash of a new password that keeps the rules. Raises WeakPassword (TW-6, TW-7), NotFound."""
-        self._judge(password, name, await self._used(name, password))
+        user = (await self._store.users.show(name)).user
+        self._judge(password, user, await self._used(user, password))
         return await self._passwords.hash(password)
 
     async def change_password(self, name: str, current: Secret, new: Secret, by: Actor) -> None:
@@ -95,20 +97,23 @@ class People:
     async def choose_password(self, name: str, new: Secret, by: Actor) -> None:
         """Give somebody who has proved who it is the password it chose. Raises WeakPassword, NotFound."""
         user = (await self._store.users.show(name)).user
-        faults = await self._used(name, new)
-        if not user.must_change and by.wall - user.password_changed < self.policy.password.min_age:
+        faults = await self._used(user, new)
+        if not user.must_change and by.wall - user.password_changed < self._rules(user).min_age:
             faults.append("follows too soon on the last one")
-        self._judge(new, name, faults)
+        self._judge(new, user, faults)
         hashed = await self._passwords.hash(new)
         await self._store.users.set_password(name, hashed, by, must_change=False, end_sessions=True)
 
-    async def _used(self, name: str, password: Secret) -> list[str]:
-        history = await self._store.users.history(name, max(self.policy.password.history, 1))
+    def _rules(self, user: User) -> PasswordRules:
+        return self._policy_of(user).password
+
+    async def _used(self, user: User, password: Secret) -> list[str]:
+        history = await self._store.users.history(user.name, max(self._rules(user).history, 1))
         return ["is one of the last ones"] if await self._passwords.known(password, history) else []
 
-    def _judge(self, password: Secret, name: str, faults: list[str]) -> None:
+    def _judge(self, password: Secret, user: User, faults: list[str]) -> None:
         text = password.reveal()[:LONGEST].decode(errors="replace")
-        faults = [*faults_in(self.policy.password, password, name), *blocked_faults(self._blocked, text), *faults]
+        faults = [*faults_in(self._rules(user), password, user.name), *blocked_faults(self._blocked, text), *faults]
         if faults:
             raise WeakPassword(faults)
 
@@ -129,8 +134,8 @@ class People:
         `replaces` is the id of the one that goes when this one is confirmed; "" all of them, which a link sees to. Then
         there may be one more than the policy allows meanwhile.
         """
-        key = secrets.token_bytes(KEY_BYTES[device.algorithm])
-        most = self.policy.totp.max_devices + (replaces is not None)
+        key, user = secrets.token_bytes(KEY_BYTES[device.algorithm]), (await self._store.users.show(name)).user
+        most = self._policy_of(user).totp.max_devices + (replaces is not None)
         made = await self._store.devices.add(
             name, replace(device, key=Secret(key)), label, by, at_most=most, replaces=replaces or ""
         )

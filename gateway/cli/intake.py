@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.exits import Code, Refusal
-from gateway.cli.office import house_of
 from gateway.cli.options import ConfigFile
 from gateway.cli.output import say
 from gateway.cli.secrets import read_password
@@ -55,12 +54,13 @@ def import_file(  # noqa: PLR0913 - one option for each thing an import has
     valid_from, valid_until, totp_key, algorithm, digits, period, label. Only user must be there.
     """
     from gateway.auth.intake.intake import Intake  # noqa: PLC0415
+    from gateway.credentials import house_of  # noqa: PLC0415
 
     reading = _read(
         file.read_bytes(), form or SUFFIXES.get(file.suffix.casefold(), Form.OTPAUTH), password_file, key_file
     )
     with at_work(config) as work:
-        intake = Intake(work.store, work.configuration.policy, house_of(work.configuration.settings))
+        intake = Intake(work.store, work.policies, house_of(work.configuration.settings))
         checked = work.run(intake.check(reading, strangers=True))
         for fault in checked.faults[:SHOWN]:
             sys.stderr.write(f"{file}:{fault.line}: {fault.text}\n")

@@ -11,10 +11,8 @@ from gateway.cli.exits import Code, Refusal
 from gateway.cli.secrets import read_password
 
 if TYPE_CHECKING:
-    from gateway.auth.house import House
     from gateway.auth.office import Office
     from gateway.cli.workplace import Work
-    from gateway.settings.model import Settings
     from gateway.store.ports import Actor
 
 AsAdmin = Annotated[
@@ -39,44 +37,19 @@ def office_of(work: "Work") -> "Office":
     from gateway.auth.office import Office  # noqa: PLC0415
     from gateway.auth.parts import Parts  # noqa: PLC0415
     from gateway.core.login import Moment  # noqa: PLC0415
-    from gateway.credentials import password_check  # noqa: PLC0415
+    from gateway.credentials import house_of, password_check  # noqa: PLC0415
 
-    configuration, check = work.configuration, password_check(work.configuration.settings)
+    settings = work.configuration.settings
+    check = password_check(settings)
     work.closing.callback(check.close)
     parts = Parts(
-        store=work.store.logins(node=f"cli:{secrets.token_hex(4)}", lockout=configuration.policy.lockout),
+        store=work.store.logins(node=f"cli:{secrets.token_hex(4)}", policy_of=work.policies),
         passwords=check,
-        policy_of=lambda _user: configuration.policy,
+        policy_of=work.policies,
         digest=work.store.vault.credential_digest,
         clock=lambda: Moment(time.monotonic(), time.time()),
     )
-    return Office.over(work.store, parts, work.people, house_of(configuration.settings))
-
-
-def house_of(settings: "Settings") -> "House":
-    """Return the house's rules as configured."""
-    from gateway.auth.house import House  # noqa: PLC0415
-    from gateway.policy.links import Purpose  # noqa: PLC0415
-    from gateway.policy.roles import Role  # noqa: PLC0415
-
-    people = settings.people
-    links = people.links
-    return House(
-        validity={
-            Purpose.SETUP: links.setup,
-            Purpose.BOOTSTRAP: links.bootstrap,
-            Purpose.RESET_PASSWORD: links.reset,
-            Purpose.RESET_AUTHENTICATOR: links.reset,
-        },
-        setup_links={one.name: one.setup_link for one in settings.organisation if one.setup_link},
-        patterns={role: getattr(people.user_id, role.value) for role in Role},
-        request=people.request,
-        longest_grant=people.longest_grant,
-        remind_after=people.remind_after,
-        remind_before=people.remind_before,
-        portal=settings.portal.url,
-        own_passwords=settings.passwords.backend == "local",
-    )
+    return Office.over(work.store, parts, work.people, house_of(settings))
 
 
 def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:

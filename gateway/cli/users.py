@@ -154,11 +154,11 @@ def change(  # noqa: PLR0913, PLR0917 - one option for each thing that may chang
 def remind(config: ConfigFile = None) -> None:
     """List, as JSON, whose password is old or expires soon, for whoever sends the reminders (SF-7)."""
     from gateway.auth.reminders import reminders  # noqa: PLC0415
-    from gateway.cli.office import house_of  # noqa: PLC0415
+    from gateway.credentials import house_of  # noqa: PLC0415
 
     with at_work(config) as work:
         accounts, house = work.run(work.people.everybody()), house_of(work.configuration.settings)
-        found = list(reminders(accounts, work.people.policy, house, work.now()))
+        found = list(reminders(accounts, work.policies, house, work.now()))
     print_json([asdict(one) for one in found])
 
 

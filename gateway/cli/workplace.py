@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:  # `--help` needs none of it, and it takes a second to import
     from gateway.auth.passwords import Passwords
     from gateway.auth.users import People
+    from gateway.policy.organisations import Policies
     from gateway.settings import Configuration
     from gateway.store.ports import Actor
     from gateway.store.store import Store
@@ -26,6 +27,7 @@ class Work:
     """One command's work. Invariant: the store is open as long as this exists. `closing`: what a command opened itself."""
 
     configuration: "Configuration"
+    policies: "Policies"
     store: "Store"
     people: "People"
     passwords: "Passwords"
@@ -64,6 +66,7 @@ def at_work(config: Path | None) -> Iterator[Work]:
     from gateway.app import open_store  # noqa: PLC0415
     from gateway.auth.passwords import Passwords  # noqa: PLC0415
     from gateway.auth.users import People  # noqa: PLC0415
+    from gateway.credentials import policies_of  # noqa: PLC0415
     from gateway.settings import load  # noqa: PLC0415
     from gateway.wiring import blocked_words  # noqa: PLC0415
 
@@ -77,8 +80,9 @@ def at_work(config: Path | None) -> Iterator[Work]:
             sys.stderr.write(f"gateway: made the master key {key} (mode 0600): keep a copy apart from the database\n")
         try:
             blocked = blocked_words(configuration.settings.people.blocked_passwords)
-            people = People(store, configuration.policy, passwords, blocked)
-            yield Work(configuration, store, people, passwords, closing, runner)
+            policies = policies_of(configuration)
+            people = People(store, policies, passwords, blocked)
+            yield Work(configuration, policies, store, people, passwords, closing, runner)
         finally:
             runner.run(store.close())
             passwords.close()

@@ -99,5 +99,8 @@ def address_key(address: str) -> str:
 
 
 def failure_source(rules: LockoutRules, address: str) -> str:
-    """Return the source part of a failure record's key: "" where a lock shuts the account for everybody."""
+    """Return the source part of a failure record's key: "" where a lock shuts the account for everybody.
+
+    `address` may be its key already.
+    """
     return address_key(address) if rules.scope is LockScope.ACCOUNT_AND_SOURCE else ""

@@ -92,8 +92,12 @@ class Violation:
     bound: Bound
 
     def __str__(self) -> str:
-        bound = self.bound
-        return f"{bound.setting} = {_shown(self.value)}: {bound.demand} [{bound.row}: {bound.why}]"
+        return f"{self.bound.setting} = {_shown(self.value)}: {self.rule}"
+
+    @property
+    def rule(self) -> str:
+        """What is demanded, by which row and why: "must be at most 1800 [SF-10: ...]"."""
+        return f"{self.bound.demand} [{self.bound.row}: {self.bound.why}]"
 
 
 class BadSetting(ValueError):  # noqa: N818 - the message is a list of them

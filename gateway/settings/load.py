@@ -6,7 +6,7 @@ Refuses at once with every fault found (`ConfigError`); what it returns is compl
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -22,6 +22,7 @@ from gateway.settings.connections import Listener
 from gateway.settings.connections import Protocol as ProtocolName
 from gateway.settings.data import names_in, profile_file, venue_file
 from gateway.settings.model import Settings
+from gateway.settings.policy import FirmPolicyOverrides
 from gateway.settings.problems import ConfigError, Problem, path_of, problems_in
 from gateway.settings.sources import PREFIX, sources_with, unknown_variables
 
@@ -30,11 +31,14 @@ DEFAULT_FILE = Path("gateway.toml")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that is configured. `venues` are by listener name; `policy` keeps every floor of its profile."""
+    """Everything that is configured. `venues` are by listener name; `policy` keeps every floor of its profile, and so do
+    those of the `organisations` that have one of their own.
+    """
 
     settings: Settings
     policy: Policy
     venues: Mapping[str, Venue]
+    organisations: Mapping[str, Policy] = field(default_factory=dict)
 
 
 def load(
@@ -46,11 +50,9 @@ def load(
     """
     settings = load_settings(file, overrides)
     problems = list(_nothing_to_serve(settings)) if serving else []
-    policy, venues = Policy(), {}
+    policy, firms, venues = Policy(), dict[str, Policy](), {}
     try:
-        policy = resolve(named_profile(settings.profile), settings.policy.as_overrides())
-    except (BadSetting, WeakerThanProfile) as error:
-        problems.append(Problem("policy", str(error)))
+        policy, firms = _policies(settings, problems)
     except ConfigError as error:
         problems += error.problems
     for index, listener in enumerate(settings.listener):
@@ -62,7 +64,30 @@ def load(
         problems += [Problem(f"listener[{index}].password_key", words) for words in _key_rule(listener, venue)]
     if problems:
         raise ConfigError(problems)
-    return Configuration(settings, policy, venues)
+    return Configuration(settings, policy, venues, firms)
+
+
+def _policies(settings: Settings, problems: list[Problem]) -> tuple[Policy, dict[str, Policy]]:
+    """Return the house's policy, and over it each firm's that sets anything (CQ-8). Raises ConfigError for the profile."""
+    profile = named_profile(settings.profile)
+    house = _resolved(profile, settings.policy, "policy", problems)
+    own = {one.name: one.policy for one in settings.organisation if one.policy.as_overrides()}
+    within = replace(profile, policy=house)
+    return house, {name: _resolved(within, over, f"organisation.{name}.policy", problems) for name, over in own.items()}
+
+
+def _resolved(profile: Profile, over: FirmPolicyOverrides, path: str, problems: list[Problem]) -> Policy:
+    """Return the profile's policy with `over` on top; where that may not be, the profile's own and the problems."""
+    try:
+        return resolve(profile, over.as_overrides())
+    except WeakerThanProfile as error:
+        problems += [
+            Problem(f"{path}.{one.bound.setting}", f"{one.rule}, says profile {profile.name}")
+            for one in error.violations
+        ]
+    except BadSetting as error:
+        problems.append(Problem(path, str(error)))
+    return profile.policy
 
 
 def _nothing_to_serve(settings: Settings) -> Iterator[Problem]:

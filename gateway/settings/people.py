@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from gateway.settings.policy import FirmPolicyOverrides
 from gateway.settings.types import File, Form, Seconds, Section
 
 
@@ -69,3 +70,5 @@ class OrganisationSettings(Section):
     """As it stands with its users."""
     setup_link: Annotated[Seconds, Field(le=2592000)] | None = None
     """How long its setup links are good (CQ-5); default: people.links.setup."""
+    policy: FirmPolicyOverrides = FirmPolicyOverrides()
+    """What its users are judged by, over [policy] and within the profile's floors."""

@@ -37,12 +37,17 @@ class LockoutOverrides(Section):
     """Wait after the first failure, doubled after each further one (SF-8); 0: no wait."""
     backoff_limit: SecondsOrNone | None = None
     """Longest such wait."""
+    forget_after: Seconds | None = None
+    """A failure older than this no longer counts."""
+
+
+class HouseLockoutOverrides(LockoutOverrides):
+    """What failures cost, those of an address too: it may try the users of any firm."""
+
     address_budget: Annotated[int, Field(ge=1)] | None = None
     """Failures from one address within address_window that block it (SF-8)."""
     address_window: Seconds | None = None
     """Over how long failures from one address are counted."""
-    forget_after: Seconds | None = None
-    """A failure older than this no longer counts."""
 
 
 class PasswordOverrides(Section):
@@ -73,15 +78,13 @@ class SessionOverrides(Section):
     """What a good login of an identity that is logged in already does."""
 
 
-class PolicyOverrides(Section):
-    """Every option here is the profile's unless set; a value weaker than the profile's floor is refused at start."""
+class FirmPolicyOverrides(Section):
+    """A firm's own terms (CQ-8): the house's unless set; a value weaker than the profile's floor is refused at start."""
 
     second_factor: SecondFactor | None = None
     """Whether a code is demanded of a user without an authenticator (M7-3)."""
     exemptions: bool | None = None
     """May a user's own method or own second_factor be weaker than the one above (CQ-4, HK-8, SF-4)."""
-    refusal_floor: Annotated[SecondsOrNone, Field(le=10)] | None = None
-    """Every refusal is answered this long after its bytes arrived, so that time tells nothing."""
     totp: TotpOverrides = TotpOverrides()
     """One-time codes."""
     lockout: LockoutOverrides = LockoutOverrides()
@@ -94,3 +97,12 @@ class PolicyOverrides(Section):
     def as_overrides(self) -> dict[str, Any]:
         """Return only what was set, nested as in the file: the shape `gateway.policy.profile.resolve` takes."""
         return self.model_dump(exclude_none=True, exclude_defaults=True)
+
+
+class PolicyOverrides(FirmPolicyOverrides):
+    """Every option here is the profile's unless set; a value weaker than the profile's floor is refused at start."""
+
+    refusal_floor: Annotated[SecondsOrNone, Field(le=10)] | None = None
+    """Every refusal is answered this long after its bytes arrived, so that time tells nothing."""
+    lockout: HouseLockoutOverrides = HouseLockoutOverrides()
+    """What failures cost."""

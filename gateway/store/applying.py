@@ -111,7 +111,7 @@ def _apply(tx: Tx, terms: Terms, snapshot: Snapshot, change: Change) -> None:
         case SetAddress(), _:
             _set_address(tx, snapshot, change, terms)
         case SetFailures(), User() as user:
-            _set_failures(tx, user.id, change, terms)
+            _set_failures(tx, user, change, terms)
         case SpendRecovery(), User() as user:
             _spend(tx, user.id, change, terms)
         case EndSession(), _:
@@ -152,8 +152,8 @@ def _spend(tx: Tx, user: str, change: SpendRecovery, terms: Terms) -> None:
         raise Conflict("the recovery code was used by somebody else just now")
 
 
-def _set_failures(tx: Tx, user: str, change: SetFailures, terms: Terms) -> None:
-    record = change.failures
+def _set_failures(tx: Tx, user: User, change: SetFailures, terms: Terms) -> None:
+    record, source = change.failures, terms.source(user)
     values = {
         "count": record.count,
         "last": record.last,
@@ -161,8 +161,8 @@ def _set_failures(tx: Tx, user: str, change: SetFailures, terms: Terms) -> None:
         "revoked": record.revoked,
         "digests": digests_text(record.digests),
     }
-    if tx.execute(_FAILURES, {"user": user, "key": terms.source, **values}).rowcount == 0:
-        tx.execute(sa.insert(failures), {"user_id": user, "source": terms.source, **values})
+    if tx.execute(_FAILURES, {"user": user.id, "key": source, **values}).rowcount == 0:
+        tx.execute(sa.insert(failures), {"user_id": user.id, "source": source, **values})
 
 
 def _set_address(tx: Tx, snapshot: Snapshot, change: SetAddress, terms: Terms) -> None:

@@ -35,6 +35,14 @@ class Entry:
     known: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A person who is in the store already."""
+
+    organisation: str
+    authenticators: int
+
+
 class SqlImportStore:
     """Writes imports. Every person and every authenticator has its audit row."""
 
@@ -42,11 +50,11 @@ class SqlImportStore:
         self._database = database
         self._vault = vault
 
-    async def known(self, names: Sequence[str]) -> dict[str, int]:
-        """Return those of the names that are taken, with the number of their authenticators."""
+    async def known(self, names: Sequence[str]) -> dict[str, Known]:
+        """Return those of the names that are taken."""
 
-        def read(connection: sa.Connection) -> dict[str, int]:
-            found: dict[str, int] = {}
+        def read(connection: sa.Connection) -> dict[str, Known]:
+            found: dict[str, Known] = {}
             for start in range(0, len(names), CHUNK):
                 found |= _known(connection, names[start : start + CHUNK])
             return found
@@ -58,14 +66,14 @@ class SqlImportStore:
         await self._database.write(lambda tx: _write(tx, self._vault, entries, by), bound=LONG)
 
 
-def _known(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
+def _known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
     counted = (
-        sa.select(users.c.name, sa.func.count(devices.c.id).label("owned"))
+        sa.select(users.c.name, users.c.organisation, sa.func.count(devices.c.id).label("owned"))
         .select_from(users.outerjoin(devices, devices.c.user_id == users.c.id))
         .where(users.c.name.in_(names))
-        .group_by(users.c.name)
+        .group_by(users.c.name, users.c.organisation)
     )
-    return {row.name: row.owned for row in connection.execute(counted)}
+    return {row.name: Known(row.organisation, row.owned) for row in connection.execute(counted)}
 
 
 def _write(tx: Tx, vault: Vault, entries: Sequence[Entry], by: Actor) -> None:

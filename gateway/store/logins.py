@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from gateway.core.authority import Ended, Order, Owed, Seen, Started
 from gateway.core.login import Attempt, Moment, Note
 from gateway.core.reason import Reason
-from gateway.policy.lockout import address_key, failure_source
-from gateway.policy.rules import LockoutRules
+from gateway.policy.lockout import address_key
+from gateway.policy.organisations import PolicyOf
 from gateway.policy.snapshot import Change, Snapshot
 from gateway.store.applying import apply_changes
 from gateway.store.audit import AuditEntry, Event, plain
@@ -85,14 +85,14 @@ class SqlLoginStore:
         vault: Vault,
         *,
         node: str,
-        lockout: LockoutRules,
+        policy_of: PolicyOf,
         lease: float = LEASE,
         clock: Callable[[], Moment] = lambda: Moment(time.monotonic(), time.time()),
     ) -> None:
         self._database = database
         self._vault = vault
         self._node = node
-        self._lockout = lockout
+        self._policy_of = policy_of
         self._lease = lease
         self._clock = clock
         self._wills = Wills(database, node, lease, clock)
@@ -178,9 +178,8 @@ class SqlLoginStore:
         return [Order(row.session, reason_from(row.reason)) for row in rows]
 
     def _terms(self, attempt: Attempt, now: float) -> Terms:
-        address = attempt.origin.address
-        source = failure_source(self._lockout, address)
-        return Terms(attempt, plain(source), plain(address_key(address)), self._node, self._lease, now)
+        address = plain(address_key(attempt.origin.address))
+        return Terms(attempt, self._policy_of, address, self._node, self._lease, now)
 
 
 def _remember(tx: Tx, note: Note) -> bool:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from gateway.core.login import Attempt, Memory
 from gateway.core.reason import Reason
+from gateway.policy.lockout import failure_source
+from gateway.policy.organisations import PolicyOf
 from gateway.policy.roles import Grant, Role
 from gateway.policy.rules import SecondFactor
 from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, Snapshot, User
@@ -44,20 +46,26 @@ def holdable(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """An attempt, and what the store knows beside it: keys of the failure records, node, lease in seconds, time."""
+    """An attempt, and what the store knows beside it: its address's key, node, lease in seconds, time."""
 
     attempt: Attempt
-    source: str
+    policy_of: PolicyOf
     address: str
     node: str
     lease: float
     now: float
 
+    def source(self, user: User) -> str:
+        """Return the source part of the key of a user's failures: "" where a lock shuts the account for everybody."""
+        return failure_source(self.policy_of(user).lockout, self.address)
 
+
+_FAILURES = ("source", "count", "last", "locked_until", "revoked", "digests")
+_MINE = sa.and_(failures.c.user_id == users.c.id, failures.c.source.in_(["", sa.bindparam("address")]))
 _ONE = sa.select(sa.literal(1).label("one")).subquery("one")
 _ABOUT_ATTEMPT = sa.select(
     users,
-    *(failures.c[name].label(f"failures_{name}") for name in ("count", "last", "locked_until", "revoked", "digests")),
+    *(failures.c[name].label(f"failures_{name}") for name in _FAILURES),
     bindings.c.kind,
     bindings.c.value,
     addresses.c.count.label("address_count"),
@@ -67,7 +75,7 @@ _ABOUT_ATTEMPT = sa.select(
     memories.c.open.label("memory_open"),
 ).select_from(
     _ONE.outerjoin(users, users.c.name == sa.bindparam("name"))
-    .outerjoin(failures, sa.and_(failures.c.user_id == users.c.id, failures.c.source == sa.bindparam("source")))
+    .outerjoin(failures, _MINE)
     .outerjoin(bindings, bindings.c.user_id == users.c.id)
     .outerjoin(addresses, addresses.c.address == sa.bindparam("address"))
     .outerjoin(memories, memories.c.key == sa.bindparam("memory"))
@@ -96,16 +104,15 @@ def read_snapshot(connection: sa.Connection, vault: Vault, terms: Terms) -> Snap
     attempt = terms.attempt
     key = memory_key(attempt)
     name = holdable(attempt.login.user)
-    about = connection.execute(
-        _ABOUT_ATTEMPT, {"name": name, "source": terms.source, "address": terms.address, "memory": key}
-    ).all()
+    about = connection.execute(_ABOUT_ATTEMPT, {"name": name, "address": terms.address, "memory": key}).all()
     first = about[0]
     known = first.id is not None
+    user = user_from(first, [(row.kind, row.value) for row in about]) if known else None
     live, leaving = _open(connection, first.id, terms.now) if known else ((), ())
     return Snapshot(
-        user=user_from(first, [(row.kind, row.value) for row in about]) if known else None,
+        user=user,
         devices=read_devices(connection, vault, first.id, attempt.arrived.wall) if known else (),
-        failures=_failures(first) if first.failures_count is not None else Failures(),
+        failures=_failures(about, terms.source(user)) if user else Failures(),
         address=AddressFailures(first.address_count or 0, first.address_since or 0.0),
         sessions=live,
         leaving=leaving,
@@ -161,7 +168,11 @@ def _device(vault: Vault, row: sa.Row[Any], burnt: frozenset[int]) -> Device:
     )
 
 
-def _failures(row: sa.Row[Any]) -> Failures:
+def _failures(rows: Sequence[sa.Row[Any]], source: str) -> Failures:
+    """Return the record under the key that the user's own policy gives it; both keys were read before that was known."""
+    row = next((row for row in rows if row.failures_source == source), None)
+    if row is None:
+        return Failures()
     return Failures(
         count=row.failures_count,
         last=row.failures_last,

@@ -11,6 +11,7 @@ from gateway.auth.parts import Parts
 from gateway.auth.passwords import Passwords
 from gateway.core.login import Admitted, Attempt, Login, Moment, Origin, Verdict
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy, SessionRules
 from gateway.policy.snapshot import Device, User
 from gateway.store.store import Store
@@ -56,7 +57,7 @@ def authority_over(store: Store, passwords: Passwords, crowd: list[Crowd]) -> Lo
     def clock() -> Moment:
         return Moment(1.0, crowd[0].wall)
 
-    logins = store.logins(node=secrets.token_hex(4), lockout=POLICY.lockout)
+    logins = store.logins(node=secrets.token_hex(4), policy_of=Policies(POLICY))
     return LocalAuthority(Parts(logins, passwords, lambda _: POLICY, store.vault.credential_digest, clock), store.audit)
 
 

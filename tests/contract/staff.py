@@ -15,6 +15,7 @@ from gateway.auth.passwords import Passwords
 from gateway.auth.proofs import Claim
 from gateway.auth.users import Enrolment, People
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.proof import BOTH, Factor
 from gateway.policy.roles import Grant, Role
 from gateway.policy.rules import Policy
@@ -52,18 +53,26 @@ class Staff:
 
     @classmethod
     def make(
-        cls, store: Store, passwords: Passwords, policy: Policy | None = None, house: House | None = None, check=None
+        cls,
+        store: Store,
+        passwords: Passwords,
+        policy: Policy | None = None,
+        house: House | None = None,
+        check=None,
+        *,
+        firms: dict[str, Policy] | None = None,
     ) -> "Staff":
         clock, tray, policy, slept = Hands(), Tray(), policy or Policy(), []
+        policies = Policies(policy, firms or {})
 
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
             clock.move(seconds)
 
-        logins = store.logins(node="portal", lockout=policy.lockout, clock=clock)
+        logins = store.logins(node="portal", policy_of=policies, clock=clock)
         digest = store.vault.credential_digest
-        parts = Parts(logins, check or passwords, lambda _: policy, digest, clock, sleep=sleep)
-        people = People(store, policy, passwords)
+        parts = Parts(logins, check or passwords, policies, digest, clock, sleep=sleep)
+        people = People(store, policies, passwords)
         house = house or House(portal="https://portal.example/")
         office = Office.over(store, parts, people, house, tray)
         return cls(store, office, passwords, clock, tray, policy, slept=slept)

@@ -14,6 +14,7 @@ from gateway.auth.users import WrongCode
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.links import Purpose
+from gateway.policy.organisations import Policies
 from gateway.policy.proof import Factor
 from gateway.policy.snapshot import Method
 from gateway.store.errors import Conflict, NotFound
@@ -273,7 +274,7 @@ async def test_a_link_that_changed_a_credential_ends_the_sessions(staff: Staff):
     from tests.contract.world import World, opened
 
     await staff.hire("trader")
-    world = World(staff.store, staff.store.logins(node="node-1", lockout=staff.policy.lockout), "")
+    world = World(staff.store, staff.store.logins(node="node-1", policy_of=Policies(staff.policy)), "")
     await world.apply(opened("s1"))
     letter = await asked(staff, Purpose.RESET_PASSWORD, "trader")
     given = Given(code=staff.code("trader"), new_password=NEW)

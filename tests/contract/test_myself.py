@@ -10,6 +10,7 @@ from gateway.auth.reminders import reminders
 from gateway.auth.users import WrongCode
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.proof import Factor
 from gateway.policy.rules import LockoutRules, PasswordRules, Policy, SecondFactor
 from gateway.policy.snapshot import Device, Method
@@ -116,7 +117,7 @@ async def test_where_the_second_factor_is_optional_it_is_switched_off_with_the_p
 @pytest.mark.req("M7-6", "M7-10")
 async def test_a_device_that_is_removed_ends_the_sessions(staff: Staff):
     await staff.hire("trader")
-    world = World(staff.store, staff.store.logins(node="node-1", lockout=staff.policy.lockout), "")
+    world = World(staff.store, staff.store.logins(node="node-1", policy_of=Policies(staff.policy)), "")
     me, by = staff.office.myself, staff.by("trader")
     (phone,) = await me.devices(by)
     made = await me.add(RIGHT, BLANK, "tablet", by)
@@ -205,7 +206,7 @@ async def test_who_has_an_old_password_or_one_that_expires_soon_is_reminded(staf
         from gateway.auth.house import House
 
         at = staff.clock.wall + days * DAY
-        return {one.user for one in reminders(accounts, policy, House(), at)}
+        return {one.user for one in reminders(accounts, Policies(policy), House(), at)}
 
     never = Policy(password=PasswordRules(max_age=0))
     assert (due(never, 89), "tom" in due(never, 91), "algo" in due(never, 91)) == (set(), True, False)

@@ -16,6 +16,7 @@ from gateway.core.authority import Ended, Order, Owed, Started
 from gateway.core.login import Admitted, Attempt, Login, Origin, Verdict
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import LockoutRules, Policy, Reuse, SessionRules, TotpRules
 from gateway.policy.snapshot import Device, User
 from gateway.store.store import Store
@@ -84,7 +85,7 @@ async def make(store: Store, passwords: Passwords) -> Make:
         for protocol in PROTOCOLS:
             here = Gateway(protocol, None, clock)
             here.passes.set()
-            logins = store.logins(node=f"{protocol}-node", lockout=policy.lockout, clock=clock, lease=3600.0)
+            logins = store.logins(node=f"{protocol}-node", policy_of=Policies(policy), clock=clock, lease=3600.0)
             parts = Parts(logins, passwords, lambda _: policy, store.vault.credential_digest, clock, sleep=here.sleep)
             here.authority = LocalAuthority(parts, store.audit, turns=Turns(patience=PATIENCE))
             made.append(here)

@@ -11,7 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from gateway.core.secret import Secret
-from gateway.policy.rules import LockoutRules
+from gateway.policy.organisations import Policies
+from gateway.policy.rules import Policy
 from gateway.policy.snapshot import User
 from gateway.store.database import Tx
 from gateway.store.errors import KeyRefused, SchemaMismatch, StoreError, StoreUnavailable
@@ -39,7 +40,7 @@ async def test_a_store_is_what_it_was_when_it_is_opened_again(place):
     await first.close()
 
     again = await place.open()
-    snapshot = await again.logins(node="n", lockout=LockoutRules()).snapshot(attempt(), NOW)
+    snapshot = await again.logins(node="n", policy_of=Policies(Policy())).snapshot(attempt(), NOW)
     assert (snapshot.devices[0].key.reveal(), [one.id for one in snapshot.sessions]) == (KEY, ["s1"])
     assert (await again.audit.verify()).intact
 
@@ -201,7 +202,7 @@ async def _held(place, holder: Store, hold, release: asyncio.Event) -> None:
 
 async def test_a_closed_store_is_unavailable(place):
     store = await place.open()
-    logins = store.logins(node="n", lockout=LockoutRules())
+    logins = store.logins(node="n", policy_of=Policies(Policy()))
     await store.close()
     if place.url.startswith("sqlite"):
         assert not await logins.ready()

@@ -8,6 +8,7 @@ from gateway.auth.parts import Parts
 from gateway.core.login import Admitted, Attempt, Login, Origin, Verdict
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.roles import Act, Grant, Role
 from gateway.policy.snapshot import Method
 from tests.contract.staff import DAY, NOW, PASSWORD, Staff, token_of
@@ -19,7 +20,7 @@ NEW = Secret("another Horse 9")
 
 async def login(staff: Staff, name: str, password: Secret, code: Secret | None) -> Verdict:
     """Log in over FIX, as the gateway's own process judges it."""
-    logins = staff.store.logins(node="edge", lockout=staff.policy.lockout, clock=staff.clock)
+    logins = staff.store.logins(node="edge", policy_of=Policies(staff.policy), clock=staff.clock)
     digest = staff.store.vault.credential_digest
     parts = Parts(logins, staff.passwords, lambda _: staff.policy, digest, staff.clock)
     found = Login("fix", name, name, "EXCH", "FIX.4.4", password, code, f"{name}-{staff.clock.wall}")

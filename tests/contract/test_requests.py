@@ -11,6 +11,7 @@ from gateway.core.authority import Order
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.links import Purpose
+from gateway.policy.organisations import Policies
 from gateway.policy.roles import Act, Grant, Role, Ruling
 from gateway.policy.snapshot import Method
 from gateway.store.errors import Conflict, NotFound
@@ -195,7 +196,9 @@ async def test_a_request_says_why(staff: Staff):
 @pytest.mark.parametrize("act", [Act.RESET_PASSWORD, Act.RESET_AUTHENTICATOR])
 async def test_a_reset_ends_the_live_session_within_a_second(staff: Staff, act: Act):
     await staff.hire("trader", firm="ACME")
-    world = World(staff.store, staff.store.logins(node="node-1", lockout=staff.policy.lockout, clock=staff.clock), "")
+    world = World(
+        staff.store, staff.store.logins(node="node-1", policy_of=Policies(staff.policy), clock=staff.clock), ""
+    )
     await world.apply(opened("s1"))
     orders = world.logins.orders()
     waiting = asyncio.create_task(anext(orders))

@@ -8,7 +8,8 @@ import pytest
 from gateway.core.authority import Order
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.policy.rules import SecondFactor
+from gateway.policy.organisations import Policies
+from gateway.policy.rules import Policy, SecondFactor
 from gateway.policy.snapshot import BurnStep, Device, Failures, Method, SetFailures, User
 from gateway.store.errors import AlreadyExists, Conflict, NotFound
 from gateway.store.ports import Actor
@@ -233,7 +234,7 @@ async def test_an_order_crosses_from_one_process_to_another(place, world: World)
     """Two stores on one database: what two processes are to each other."""
     there = await place.open()
     await world.open("s1", node="there")
-    orders = there.logins(node="there", lockout=world.rules).orders()
+    orders = there.logins(node="there", policy_of=Policies(Policy(lockout=world.rules))).orders()
     waiting = asyncio.create_task(anext(orders))
     await asyncio.sleep(0)
     await world.store.sessions.order(Order("s1", Reason.KICKED), ADMIN)

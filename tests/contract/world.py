@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from gateway.core.login import Attempt, Login, Moment, Origin
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.policy.rules import LockoutRules
+from gateway.policy.organisations import Policies
+from gateway.policy.rules import LockoutRules, Policy
 from gateway.policy.snapshot import Change, Device, OpenSession, Snapshot, User
 from gateway.store.audit import AuditEntry, Event
 from gateway.store.logins import SqlLoginStore
@@ -69,10 +70,16 @@ class World:
         await store.users.add(user, ADMIN)
         info = await store.devices.add("trader", Device("", Secret(KEY)), "phone", ADMIN)
         clock = Hands()
-        return cls(store, store.logins(node="node-1", lockout=rules, clock=clock), info.id, rules, clock)
+        return cls(
+            store,
+            store.logins(node="node-1", policy_of=Policies(Policy(lockout=rules)), clock=clock),
+            info.id,
+            rules,
+            clock,
+        )
 
     def node(self, name: str) -> SqlLoginStore:
-        return self.store.logins(node=name, lockout=self.rules, clock=self.clock)
+        return self.store.logins(node=name, policy_of=Policies(Policy(lockout=self.rules)), clock=self.clock)
 
     async def snapshot(self, now: float = NOW, **login: str) -> Snapshot:
         return await self.logins.snapshot(attempt(**login), now)

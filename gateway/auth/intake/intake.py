@@ -1,15 +1,15 @@
 """The import itself (HK-8): everything is checked first, then written in one transaction. Prints nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.auth.house import House
 from gateway.auth.intake.values import Candidate, Fault, Reading
+from gateway.policy.organisations import PolicyOf
 from gateway.policy.roles import Role
-from gateway.policy.rules import Policy
 from gateway.policy.snapshot import User
-from gateway.store.imports import Entry
+from gateway.store.imports import Entry, Known
 from gateway.store.ports import Actor
 from gateway.store.store import Store
 from gateway.store.users import check_texts
@@ -38,9 +38,9 @@ class Intake:
     conflict, and nothing is written.
     """
 
-    def __init__(self, store: Store, policy: Policy, house: House) -> None:
+    def __init__(self, store: Store, policy_of: PolicyOf, house: House) -> None:
         self._store = store
-        self._policy = policy
+        self._policy_of = policy_of
         self._house = house
 
     async def check(self, reading: Reading, *, organisation: str | None = None, strangers: bool = False) -> Checked:
@@ -89,12 +89,16 @@ class Intake:
         if organisation is not None:
             yield from _foreign(user, organisation)
 
-    def _within_limit(self, good: Sequence[Candidate], known: dict[str, int]) -> tuple[list[Candidate], list[Fault]]:
+    def _within_limit(
+        self, good: Sequence[Candidate], known: Mapping[str, Known]
+    ) -> tuple[list[Candidate], list[Fault]]:
         """Keep as many authenticators per user as it may have (SF-6)."""
-        owned, most = Counter(known), self._policy.totp.max_devices
+        owned = Counter({name: one.authenticators for name, one in known.items()})
+        users = {name: User("", name, one.organisation) for name, one in known.items()}
         kept: list[Candidate] = []
         faults: list[Fault] = []
         for one in good:
+            most = self._policy_of(users.setdefault(one.user.name, one.user)).totp.max_devices
             owned[one.user.name] += one.device is not None
             if owned[one.user.name] > most:
                 faults.append(Fault(one.line, f"user {one.user.name!r} would have more than {most} authenticators"))
@@ -110,7 +114,7 @@ def _foreign(user: User, organisation: str) -> Iterable[str]:
         yield "processes, certificates, routes and groups are given by the exchange"
 
 
-def _taken(one: Candidate, known: dict[str, int], seen: dict[str, int], *, strangers: bool) -> Iterable[str]:
+def _taken(one: Candidate, known: Container[str], seen: dict[str, int], *, strangers: bool) -> Iterable[str]:
     name = one.user.name
     bare = one.user == User("", name) and one.device is not None
     if name in known and not (bare and strangers):
@@ -119,7 +123,7 @@ def _taken(one: Candidate, known: dict[str, int], seen: dict[str, int], *, stran
         yield f"the user {name!r} is in line {seen[name]} already"
 
 
-def _entries(good: Sequence[Candidate], known: dict[str, int]) -> Iterable[Entry]:
+def _entries(good: Sequence[Candidate], known: Container[str]) -> Iterable[Entry]:
     """Put a person's lines together; one without a process may present its own name as one."""
     users: dict[str, User] = {}
     owned: dict[str, list[Candidate]] = {}

@@ -15,6 +15,7 @@ from gateway.auth.turns import Turns
 from gateway.core.login import Attempt, Login, Moment, Origin, Verdict
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy
 from gateway.policy.snapshot import Device, Method, User
 from gateway.store.audit import AuditEntry
@@ -109,7 +110,7 @@ class Rig:
         self.policy = policy
         self.clock = Clock()
         self.ears = Ears()
-        self.logins = store.logins(node="node1", lockout=policy.lockout, clock=self.clock)
+        self.logins = store.logins(node="node1", policy_of=Policies(policy), clock=self.clock)
         self.parts = Parts(
             self.logins,
             passwords,

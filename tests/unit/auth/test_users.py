@@ -11,6 +11,7 @@ from gateway.auth.users import People, WrongCode, WrongPassword
 from gateway.core.login import Admitted
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import PasswordRules, Policy, TotpRules
 from gateway.policy.snapshot import Device, Method, User
 from gateway.store.errors import Conflict, NotFound
@@ -24,7 +25,7 @@ POLICY = Policy(password=PasswordRules(min_age=3600, history=3), totp=TotpRules(
 
 @pytest.fixture
 def people(rig: Rig) -> People:
-    return People(rig.store, POLICY, rig.passwords)
+    return People(rig.store, Policies(POLICY), rig.passwords)
 
 
 async def test_a_user_without_a_process_may_present_its_own_name_as_one(people: People):

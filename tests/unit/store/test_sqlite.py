@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.secret import Secret
-from gateway.policy.rules import LockoutRules
+from gateway.policy.organisations import Policies
+from gateway.policy.rules import Policy
 from gateway.store.errors import StoreUnavailable
 from gateway.store.sqlite import QUEUE
 from gateway.store.store import Store
@@ -176,7 +177,7 @@ async def test_the_file_opens_with_the_plain_tool_and_is_whole(url: str, tmp_pat
 
 async def test_a_closed_store_says_so(url: str):
     store = await Store.open(url, MASTER)
-    logins = store.logins(node="n", lockout=LockoutRules())
+    logins = store.logins(node="n", policy_of=Policies(Policy()))
     await store.close()
 
     with pytest.raises(StoreUnavailable, match="closed"):
