@@ -33,7 +33,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One TOML table; `many` for an array of tables."""
+    """One TOML table; `many` for an array of tables, `optional` where naming it alone would set something."""
 
     path: str
     many: bool
@@ -52,7 +52,7 @@ def tables(model: type[BaseModel], path: str = "", *, many: bool = False, option
         if section is not None:
             inner, listed = section
             below = f"{path}.{name}" if path else name
-            yield from tables(inner, below, many=listed, optional=optional or info.default is None)
+            yield from tables(inner, below, many=listed, optional=optional or listed or info.default is None)
 
 
 def section_of(info: FieldInfo) -> tuple[type[BaseModel], bool] | None:

@@ -69,7 +69,7 @@ def toml_text() -> str:
 
 def _table(table: Table) -> Iterator[str]:
     if table.path:
-        mark = "#" if table.many or table.optional else ""
+        mark = "#" if table.optional else ""
         brackets = ("[[", "]]") if table.many else ("[", "]")
         yield f"# {'─' * 100}"
         yield f"# {table.reason}"
@@ -91,25 +91,30 @@ def _default_words(option: Option) -> str:
     if option.required:
         return "required"
     if option.default is None:
-        return "default: the profile's" if _is_policy(option) else "no default"
+        return f"default: {_whose(option)}" if _policy_path(option) else "no default"
     return f"default {toml_value(option.default)}"
 
 
-def _is_policy(option: Option) -> bool:
-    return option.table.split(".")[0] == "policy"
+def _policy_path(option: Option) -> list[str]:
+    """Return where the policy has the option, nothing where it is none of the policy's."""
+    names = [*option.table.removeprefix("organisation.").split("."), option.name]
+    return names[1:] if names[0] == "policy" else []
+
+
+def _whose(option: Option) -> str:
+    return "the house's" if option.table.startswith("organisation.") else "the profile's"
 
 
 def _shown(option: Option) -> Any:
-    path = f"{option.table}.{option.name}"
-    if _is_policy(option):
+    if path := _policy_path(option):
         return _of_policy(path)
-    return _EXAMPLES[path] if option.default is None else option.default
+    return _EXAMPLES[f"{option.table}.{option.name}"] if option.default is None else option.default
 
 
-def _of_policy(path: str) -> Any:
+def _of_policy(path: list[str]) -> Any:
     """Return the value the code itself has, where no profile says otherwise."""
     value: Any = asdict(Policy())
-    for part in path.split(".")[1:]:
+    for part in path:
         value = value[part]
     return value
 
