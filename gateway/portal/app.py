@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.portal.pages import enter, home
 from gateway.portal.routes import visit_of
 from gateway.portal.shield import App, Shield
-from gateway.portal.spec import House
+from gateway.portal.spec import Portal
 
 STATIC = Path(__file__).parent / "static"
 FILES = (enter, home)
@@ -23,19 +23,19 @@ _MISSING = {
 }
 
 
-def portal(house: House) -> App:
+def application(portal: Portal) -> App:
     """Return the portal as an ASGI application."""
-    routes: list[Route | Mount] = [route for file in FILES for route in file.pages.routes(house)]
+    routes: list[Route | Mount] = [route for file in FILES for route in file.pages.routes(portal)]
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
 
     async def missing(request: Request, error: Exception) -> Response:
-        visit = await visit_of(request, house)
+        visit = await visit_of(request, portal)
         status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST)
         visit.status, visit.fault = status, _MISSING.get(status, "This request can't be understood.")
         return visit.page("problem.html")
 
     async def failed(request: Request, error: Exception) -> Response:
-        house.observer.failed(f"portal {request.method}", error)
+        portal.observer.failed(f"portal {request.method}", error)
         return Response(
             "Something failed here. It was noted; try again.\n",
             HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -43,4 +43,4 @@ def portal(house: House) -> App:
         )
 
     app = Starlette(routes=routes, exception_handlers={HTTPException: missing, Exception: failed})
-    return Shield(app, house.site.host, house.site.origin)
+    return Shield(app, portal.site.host, portal.site.origin)

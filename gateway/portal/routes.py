@@ -22,7 +22,7 @@ from gateway.auth.signin import Level
 from gateway.auth.users import WrongCode
 from gateway.core.secret import Secret
 from gateway.portal.shield import TooLarge, TooSlow
-from gateway.portal.spec import House
+from gateway.portal.spec import Portal
 from gateway.portal.visit import FIELD, SESSION, VISITOR, Stale, Visit, new_visitor
 from gateway.store.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from gateway.store.ports import Actor
@@ -90,17 +90,17 @@ class Pages:
 
         return register
 
-    def routes(self, house: House) -> list[Route]:
+    def routes(self, portal: Portal) -> list[Route]:
         """Return them as Starlette takes them."""
         return [
-            Route(path, _endpoint(house, needs, page, on), methods=[method])
+            Route(path, _endpoint(portal, needs, page, on), methods=[method])
             for method, path, needs, page, on in self._made
         ]
 
 
-def _endpoint(house: House, needs: Needs, page: Page, on: Page | None) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(portal: Portal, needs: Needs, page: Page, on: Page | None) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        visit = await visit_of(request, house)
+        visit = await visit_of(request, portal)
         if needs is not Needs.NOTHING and (visit.session is None or visit.session.level not in _ENOUGH[needs]):
             return visit.go(_HOME[visit.session.level] if visit.session else "/sign-in")
         try:
@@ -113,18 +113,18 @@ def _endpoint(house: House, needs: Needs, page: Page, on: Page | None) -> Callab
     return endpoint
 
 
-async def visit_of(request: Request, house: House) -> Visit:
+async def visit_of(request: Request, portal: Portal) -> Visit:
     """Find out whose request it is. An unknown or ended session is none."""
-    now, address = house.clock().wall, request.client.host if request.client else ""
+    now, address = portal.clock().wall, request.client.host if request.client else ""
     visitor = request.cookies.get(VISITOR) or new_visitor()
     by, token, session = Actor("", now, address), _token(request), None
     if token is not None:
         with suppress(NotFound):
-            session = await house.office.signin.resume(token, by)
+            session = await portal.office.signin.resume(token, by)
     if session is None:
-        return Visit(request, house, None, None, by, visitor)
+        return Visit(request, portal, None, None, by, visitor)
     by = replace(by, name=session.user)
-    return Visit(request, house, token, session, by, visitor, await house.office.desk.standing(by))
+    return Visit(request, portal, token, session, by, visitor, await portal.office.desk.standing(by))
 
 
 def _token(request: Request) -> Secret | None:

@@ -45,8 +45,8 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """Everything a page needs. `own_passwords`: passwords are kept here and may be set; otherwise a directory has them."""
+class Portal:
+    """Everything a page needs. `own_passwords`: passwords are kept here and may be set; otherwise a directory has them (M7-18)."""
 
     office: Office
     site: Site

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gateway.auth.signin import Entered, WebSession
 from gateway.core.secret import Secret
 from gateway.policy.roles import Role, Standing
-from gateway.portal.spec import House
+from gateway.portal.spec import Portal
 from gateway.portal.views import render
 from gateway.store.ports import Actor
 
@@ -35,7 +35,7 @@ class Visit:
     """One request. `typed` is empty before a form was read; `fault` is what is wrong with it, for its page."""
 
     request: Request
-    house: House
+    portal: Portal
     token: Secret | None
     session: WebSession | None
     by: Actor
@@ -67,7 +67,7 @@ class Visit:
     def csrf(self) -> str:
         """Return the token that every form of this browser carries."""
         bound = self.token.reveal() if self.token else self.visitor.encode()
-        return self.house.digest(b"portal form", bound).hex()
+        return self.portal.digest(b"portal form", bound).hex()
 
     def check_csrf(self, given: str) -> None:
         """Raise Stale unless the form is this browser's."""
@@ -80,7 +80,7 @@ class Visit:
         """Return a page, with what went wrong on top of it where a form was refused."""
         common = {
             "visit": self,
-            "site": self.house.site,
+            "site": self.portal.site,
             "csrf": self.csrf,
             "session": self.session,
             "role": self.standing.role if self.standing else Role.USER,
@@ -89,7 +89,7 @@ class Visit:
             "faults": self.faults,
             "typed": self.typed,
             "said": self.request.query_params.get("said", ""),
-            "own_passwords": self.house.own_passwords,
+            "own_passwords": self.portal.own_passwords,
         }
         answer = HTMLResponse(render(template, common | values), self.status)
         if not self.token:

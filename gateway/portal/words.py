@@ -14,9 +14,9 @@ SAID = {
 """Fixed texts by key: what stands in a URL is never shown itself."""
 
 
+_MEANINGS = {reason.key: reason.meaning for reason in Reason}
+
+
 def words_of(reason: str) -> str:
     """Return the meaning of a reason's key, for people."""
-    try:
-        return Reason(reason).meaning
-    except ValueError:
-        return reason.replace("_", " ").replace(".", ": ")
+    return _MEANINGS.get(reason) or reason.replace("_", " ").replace(".", ": ")

@@ -17,6 +17,7 @@ from gateway.policy.roles import Role
 from gateway.store.store import Store
 from gateway.store.vault import MasterKey
 from tests.contract.crowd import Crowd, crowd_in
+from tests.contract.portal_rig import Web
 from tests.contract.staff import Staff
 from tests.contract.world import World
 
@@ -118,3 +119,11 @@ async def staff(store: Store, passwords: Passwords) -> Staff:
     ):  # fmt: skip
         await staff.hire(name, role, firm)
     return staff
+
+
+@pytest.fixture
+async def web(staff: Staff) -> AsyncIterator[Web]:
+    """The portal of that exchange; nothing failed in it when the test is over."""
+    web = Web.over(staff)
+    yield web
+    assert not web.errors

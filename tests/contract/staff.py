@@ -48,6 +48,7 @@ class Staff:
     clock: Hands
     tray: Tray
     policy: Policy
+    policies: Policies
     keys: dict[str, bytes] = field(default_factory=dict)
     slept: list[float] = field(default_factory=list)
 
@@ -75,7 +76,7 @@ class Staff:
         people = People(store, policies, passwords)
         house = house or House(portal="https://portal.example/")
         office = Office.over(store, parts, people, house, tray)
-        return cls(store, office, passwords, clock, tray, policy, slept=slept)
+        return cls(store, office, passwords, clock, tray, policy, policies, slept=slept)
 
     def by(self, name: str) -> Actor:
         return Actor(name, self.clock.wall, "192.0.2.7")

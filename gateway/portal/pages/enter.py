@@ -22,7 +22,7 @@ async def sign_in(visit: Visit) -> Response:
 async def enter(visit: Visit) -> Response:
     """Open a session; who was signed in in this browser is signed out."""
     if visit.token:
-        await visit.house.office.signin.leave(visit.token, visit.by)
+        await visit.portal.office.signin.leave(visit.token, visit.by)
     claim = Claim(
         visit.text("user"),
         visit.secret("password") or Secret(b""),
@@ -30,7 +30,7 @@ async def enter(visit: Visit) -> Response:
         visit.code("recovery"),
         visit.by.address,
     )
-    entered = await visit.house.office.signin.enter(claim, visit.by)
+    entered = await visit.portal.office.signin.enter(claim, visit.by)
     return visit.enter(entered, HOME[entered.session.level])
 
 
@@ -44,5 +44,5 @@ async def sign_out(visit: Visit) -> Response:
 async def leave(visit: Visit) -> Response:
     """End the session."""
     if visit.token:
-        await visit.house.office.signin.leave(visit.token, visit.by)
+        await visit.portal.office.signin.leave(visit.token, visit.by)
     return visit.leave("/sign-in", "signed_out")

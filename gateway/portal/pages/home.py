@@ -11,7 +11,7 @@ pages = Pages()
 @pages.get("/", Needs.FULL)
 async def home(visit: Visit) -> Response:
     """Show one's own account at a glance."""
-    myself = visit.house.office.myself
+    myself = visit.portal.office.myself
     return visit.page(
         "home.html",
         devices=await myself.devices(visit.by),
