@@ -20,7 +20,7 @@ Value = bool | int | float | str | tuple[str, ...]
 class Bound:
     """What a setting may be, and the row that says so. `also` are values that are allowed beside the range.
 
-    `contains` is for sets: each of these words must be in it.
+    `contains` and `within` are for sets: each of these words must be in it, and no other one than these may be.
     """
 
     setting: str
@@ -30,6 +30,7 @@ class Bound:
     at_most: float | None = None
     equals: Value | None = None
     contains: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     also: tuple[Value, ...] = ()
 
     def allows(self, value: Value) -> bool:
@@ -37,7 +38,8 @@ class Bound:
         if value in self.also:
             return True
         if isinstance(value, tuple):
-            return set(self.contains) <= set(value) and (self.equals is None or value == self.equals)
+            whole = set(self.contains) <= set(value) <= set(self.within or value)
+            return whole and (self.equals is None or value == self.equals)
         low = self.at_least is None or (isinstance(value, int | float) and value >= self.at_least)
         high = self.at_most is None or (isinstance(value, int | float) and value <= self.at_most)
         return low and high and (self.equals is None or value == self.equals)
@@ -50,6 +52,7 @@ class Bound:
             "be at most": self.at_most,
             "be": self.equals,
             "contain": self.contains or None,
+            "be none but": self.within or None,
         }
         words = " and ".join(f"{verb} {_shown(limit)}" for verb, limit in limits.items() if limit is not None)
         return f"must {words}{f' (or be {_shown(self.also)})' if self.also else ''}"
@@ -66,6 +69,7 @@ ALWAYS = (
     Bound("lockout.address_budget", "SF-8", "brute force from one address must end", at_least=1, at_most=100_000),
     Bound("lockout.address_window", "SF-8", "a blocked address stays blocked for a while", at_least=1),
     Bound("lockout.forget_after", "SF-8", "slow guessing is guessing", at_least=60),
+    Bound("channels", "HK-2", "everybody may have an authenticator", contains=("app",)),
     Bound("totp.window", "M7-8", "RFC 6238 §5.2 advises one step, two at the very most", at_least=0, at_most=2),
     Bound("totp.max_devices", "SF-6", "a handful at most", at_least=1, at_most=10),
     Bound("password.min_length", "TW-6", "NIST SP 800-63B: at least 8", at_least=8, at_most=128),
@@ -73,6 +77,12 @@ ALWAYS = (
     Bound("password.min_age", "TW-6", "seconds", at_least=0),
     Bound("password.max_age", "TW-6", "seconds; 0 is: it does not expire", at_least=0),
     Bound("password.history", "TW-7", "old hashes are kept no longer than needed", at_least=0, at_most=50),
+    Bound("detection.crowd.accounts", "SF-18", "one account is no crowd", at_least=2, at_most=10_000),
+    Bound("detection.crowd.window", "SF-18", "what was seen is kept for a day", at_least=1, at_most=86400),
+    Bound("detection.travel.window", "SF-19", "what was seen is kept for a day", at_least=1, at_most=86400),
+    Bound("detection.spray.accounts", "SF-20", "one account is no spray", at_least=2, at_most=10_000),
+    Bound("detection.spray.window", "SF-20", "what was seen is kept for a day", at_least=1, at_most=86400),
+    Bound("detection.replay.window", "BY-8", "what was seen is kept for a day", at_least=1, at_most=86400),
     Bound(
         "refusal_floor",
         "BY-3",
@@ -236,12 +246,18 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-_CONVERT: dict[Any, Callable[[Any], Any]] = {bool: _flag, int: _whole, float: _number}
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadSetting(f"text is expected, not {value!r}")
+    return value
+
+
+_CONVERT: dict[Any, Callable[[Any], Any]] = {bool: _flag, int: _whole, float: _number, str: _text}
 
 
 def _plain(value: Any) -> Value:
     if isinstance(value, frozenset):
-        return tuple(sorted(each.value for each in value))
+        return tuple(sorted(each.value if isinstance(each, Enum) else each for each in value))
     plain: Value = value.value if isinstance(value, Enum) else value
     return plain
 
@@ -258,7 +274,7 @@ def _bound(name: str, entry: Mapping[str, Any]) -> Bound:
     known = {each.name for each in fields(Bound)}
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     missing = {"setting", "row", "why"} - set(given)
-    limits = set(given) & {"at_least", "at_most", "equals", "contains"}
+    limits = set(given) & {"at_least", "at_most", "equals", "contains", "within"}
     if set(given) - known or missing or not limits or given["setting"] not in settings(Policy()):
         raise BadSetting(f"profile {name!r}: not a bound: {dict(entry)!r}")
     return Bound(**given)

@@ -20,6 +20,16 @@ class SecondFactor(Enum):
     MANDATORY = "mandatory"
 
 
+class Channel(Enum):
+    """HK-2: where a user's codes come from."""
+
+    APP = "app"
+    """Its own authenticator makes them."""
+    EMAIL = "email"
+    """They are sent to its registered address: no second factor to the SFC (SF-2, SF-3)."""
+    SMS = "sms"
+
+
 class Counted(Enum):
     """M7-11: which wrong secrets count as failed attempts."""
 
@@ -32,6 +42,15 @@ class LockScope(Enum):
 
     ACCOUNT = "account"
     ACCOUNT_AND_SOURCE = "account+source"
+
+
+class Action(Enum):
+    """What a rule of detection does where it finds something (SF-18, SF-19, SF-20)."""
+
+    OFF = "off"
+    ALARM = "alarm"
+    BLOCK = "block"
+    """Alarm, and refuse."""
 
 
 class OnDuplicate(Enum):
@@ -94,17 +113,73 @@ class SessionRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CrowdRules:
+    """Many `accounts` from one address within `window` (SF-18)."""
+
+    action: Action = Action.OFF
+    accounts: int = 6
+    window: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TravelRules:
+    """One account logged in from two countries within `window` (SF-19)."""
+
+    action: Action = Action.OFF
+    window: float = 14400.0
+
+
+@dataclass(frozen=True, slots=True)
+class SprayRules:
+    """Wrong secrets for many `accounts` within `window`, from wherever they come (SF-20, SF-8)."""
+
+    action: Action = Action.OFF
+    accounts: int = 10
+    window: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRules:
+    """A burnt code used again (BY-8); within `window` it is one alert."""
+
+    action: Action = Action.ALARM
+    window: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRules:
+    """What a login is held against besides its own account. `exempt`: networks (CIDR) where many people share an address:
+    none is a crowd there, and no spray shuts one.
+    """
+
+    crowd: CrowdRules = field(default_factory=CrowdRules)
+    travel: TravelRules = field(default_factory=TravelRules)
+    spray: SprayRules = field(default_factory=SprayRules)
+    replay: ReplayRules = field(default_factory=ReplayRules)
+    exempt: frozenset[str] = frozenset()
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether any rule needs to know what was seen before; otherwise nothing is kept."""
+        others = (self.crowd.action, self.travel.action, self.spray.action)
+        return any(action is not Action.OFF for action in others) or self.replay.action is Action.BLOCK
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One whole policy. `refusal_floor`: every refusal is answered this many seconds after its bytes arrived.
 
     `exemptions`: a user's own method "password" or own "optional" holds even where the second factor is mandatory
     (CQ-4, HK-8). Without them nobody the gateway judges gets round the code (SF-4, M7-3).
+    `channels`: where codes may come from (HK-2).
     """
 
     second_factor: SecondFactor = SecondFactor.MANDATORY
     exemptions: bool = True
+    channels: frozenset[Channel] = frozenset(Channel)
     totp: TotpRules = field(default_factory=TotpRules)
     lockout: LockoutRules = field(default_factory=LockoutRules)
     password: PasswordRules = field(default_factory=PasswordRules)
     sessions: SessionRules = field(default_factory=SessionRules)
+    detection: DetectionRules = field(default_factory=DetectionRules)
     refusal_floor: float = 0.4

@@ -7,7 +7,8 @@ from gateway.core.login import Memory
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.roles import Grant
-from gateway.policy.rules import SecondFactor
+from gateway.policy.rules import Channel, SecondFactor
+from gateway.policy.sightings import RaiseAlert, Sight, Sightings
 
 
 class Method(Enum):
@@ -27,7 +28,8 @@ class User:
     an empty `processes` lets nobody in (fail closed), an empty `routes` allows every route.
 
     `group_routes` come with its `groups` and are never set beside them.
-    `grant`: what it may administer, and until when; None for a user. `email`: where links to it go.
+    `grant`: what it may administer, and until when; None for a user. `email`: where links to it go. `channel`: where
+    its codes come from; sent ones go to `email` or `phone` (HK-2).
     """
 
     id: str
@@ -45,6 +47,8 @@ class User:
     certificates: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
     email: str = ""
+    phone: str = ""
+    channel: Channel = Channel.APP
     grant: Grant | None = None
     groups: frozenset[str] = frozenset()
     group_routes: frozenset[str] = frozenset()
@@ -115,6 +119,7 @@ class Snapshot:
     leaving: tuple[LiveSession, ...] = ()
     memory: Memory = field(default_factory=lambda: Memory(""))
     revision: int = 0
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 # ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,4 +181,6 @@ class EndSession:
     reason: Reason
 
 
-Change = SetFailures | SetAddress | BurnStep | SpendRecovery | OpenSession | RenewSession | EndSession
+Change = (
+    SetFailures | SetAddress | BurnStep | SpendRecovery | OpenSession | RenewSession | EndSession | Sight | RaiseAlert
+)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gateway.policy.rules import Counted, LockScope, OnDuplicate, Reuse, SecondFactor
+from gateway.policy.rules import Channel, Counted, LockScope, OnDuplicate, Reuse, SecondFactor
 from gateway.settings.types import Seconds, SecondsOrNone, Section, Unit
 
 
@@ -85,6 +85,8 @@ class FirmPolicyOverrides(Section):
     """Whether a code is demanded of a user without an authenticator (M7-3)."""
     exemptions: bool | None = None
     """May a user's own method or own second_factor be weaker than the one above (CQ-4, HK-8, SF-4)."""
+    channels: frozenset[Channel] | None = Field(default=None, min_length=1)
+    """Where codes may come from: app (an authenticator), email, sms (HK-2, SF-2, SF-3)."""
     totp: TotpOverrides = TotpOverrides()
     """One-time codes."""
     lockout: LockoutOverrides = LockoutOverrides()

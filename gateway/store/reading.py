@@ -12,7 +12,7 @@ from gateway.core.reason import Reason
 from gateway.policy.lockout import failure_source
 from gateway.policy.organisations import PolicyOf
 from gateway.policy.roles import Grant, Role
-from gateway.policy.rules import SecondFactor
+from gateway.policy.rules import Channel, SecondFactor
 from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, Snapshot, User
 from gateway.store.audit import plain
 from gateway.store.keyring import learn_keys
@@ -139,6 +139,8 @@ def user_from(row: sa.Row[Any], bound: Sequence[tuple[str | None, str]]) -> User
         certificates=frozenset(value for kind, value in bound if kind == "certificate"),
         routes=frozenset(value for kind, value in bound if kind == "route"),
         email=row.email,
+        phone=row.phone,
+        channel=Channel(row.channel),
         groups=frozenset(value for kind, value in bound if kind == "group"),
         group_routes=frozenset(value for kind, value in bound if kind == "via"),
         grant=None if row.role_until is None else Grant(Role(row.role), row.role_until),

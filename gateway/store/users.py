@@ -166,6 +166,7 @@ def check_texts(user: User) -> None:
         user.name,
         user.organisation,
         user.email,
+        user.phone,
         *user.groups,
         *user.processes,
         *user.certificates,
@@ -188,6 +189,8 @@ def columns_of(user: User) -> dict[str, object]:
         "valid_until": user.valid_until,
         "must_change": user.must_change,
         "email": user.email,
+        "phone": user.phone,
+        "channel": user.channel.value,
     }
 
 
