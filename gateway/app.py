@@ -11,7 +11,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from gateway.supervisor import Place, supervise, worker_place
 from gateway.wiring import couriers, listeners, upstreams
 
 PRUNE_EVERY = 3600.0
+Reload = Callable[[], None]
 
 
 def serve(configuration: Configuration) -> int:
@@ -83,7 +84,8 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
     loop.set_exception_handler(lambda _loop, context: journal.failed("loop", _error_in(context)))
     store = await open_store(configuration, journal)
     try:
-        async with _authority(configuration, store, journal) as authority:
+        async with _parts(configuration, store, journal) as parts:
+            authority = LocalAuthority(parts, store.audit, help_url=settings.portal.url)
             courier = Couriers(couriers(settings), journal)
             server = Server(
                 listeners(configuration, shared=place is not None),
@@ -97,14 +99,56 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
             async def ready() -> bool:
                 return server.bound and await authority.ready()
 
-            await _run(server, courier, settings, journal, ready, place)
+            async with _web(configuration, store, parts, journal, shared=place is not None) as reload_web:
+                await _run(server, (server.reload, courier.reload, reload_web), settings, journal, ready, place)
     finally:
         await store.close()
     return 0
 
 
+def serve_portal(configuration: Configuration) -> int:
+    """Serve the portal alone until SIGTERM or SIGINT (SF-12), and return the exit code. Raises as `serve` does."""
+    return uvloop.run(_portal_process(configuration))
+
+
+async def _portal_process(configuration: Configuration) -> int:
+    from gateway.web import portal  # noqa: PLC0415 - see _web
+
+    settings, stop = configuration.settings, asyncio.Event()
+    configure(settings.log.format, settings.log.level)
+    journal = Journal()
+    store = await open_store(configuration, journal)
+    try:
+        async with (
+            _parts(configuration, store, journal) as parts,
+            portal(configuration, store, parts, journal, shared=False) as reload_web,
+        ):
+            _on_signals(stop.set, (reload_web,), journal)
+            journal.say("serving", pid=os.getpid(), profile=settings.profile)
+            await stop.wait()
+            journal.say("stopped")
+    finally:
+        await store.close()
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _web(
+    configuration: Configuration, store: Store, parts: Parts, journal: Journal, *, shared: bool
+) -> AsyncIterator[Reload]:
+    """Serve the portal where this process is to do it."""
+    settings = configuration.settings.portal
+    if settings.address == "off" or settings.process == "own":
+        yield lambda: None
+        return
+    from gateway.web import portal  # noqa: PLC0415 - who has no portal need not load its libraries
+
+    async with portal(configuration, store, parts, journal, shared=shared) as reload_web:
+        yield reload_web
+
+
 async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together once
-    server: Server, courier: Couriers, settings: Settings, journal: Journal, ready: Any, place: Place | None
+    server: Server, reloads: Sequence[Reload], settings: Settings, journal: Journal, ready: Any, place: Place | None
 ) -> None:
     stop = asyncio.Event()
     server.start()
@@ -113,7 +157,13 @@ async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together
             await stack.enter_async_context(_admin(settings, journal, ready))
         else:
             await stack.enter_async_context(place.reporting(ready, stop.set))
-        _on_signals(server, courier, stop, journal)
+
+        def stopped() -> None:
+            if stop.is_set():
+                server.hurry()
+            stop.set()
+
+        _on_signals(stopped, reloads, journal)
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         journal.say("serving", pid=os.getpid(), profile=settings.profile)
@@ -123,18 +173,13 @@ async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together
         journal.say("stopped")
 
 
-def _on_signals(server: Server, courier: Couriers, stop: asyncio.Event, journal: Journal) -> None:
+def _on_signals(stopped: Callable[[], None], reloads: Sequence[Reload], journal: Journal) -> None:
     loop = asyncio.get_running_loop()
-
-    def stopped() -> None:
-        if stop.is_set():
-            server.hurry()
-        stop.set()
 
     def reload() -> None:
         try:
-            server.reload()
-            courier.reload()
+            for each in reloads:
+                each()
         except StartError as error:
             journal.warn("reload_failed", detail=str(error))
         else:
@@ -200,7 +245,7 @@ def _master_key(settings: StoreSettings, database: Path | None, journal: Journal
 
 
 @contextlib.asynccontextmanager
-async def _authority(configuration: Configuration, store: Store, journal: Journal) -> AsyncIterator[LocalAuthority]:
+async def _parts(configuration: Configuration, store: Store, journal: Journal) -> AsyncIterator[Parts]:
     settings = configuration.settings
     policies = policies_of(configuration)
     passwords, keys = password_check(settings), envelopes(settings)
@@ -215,7 +260,7 @@ async def _authority(configuration: Configuration, store: Store, journal: Journa
     )
     pruning = asyncio.create_task(_prune(store, journal))
     try:
-        yield LocalAuthority(parts, store.audit, help_url=settings.portal.url)
+        yield parts
     finally:
         pruning.cancel()
         passwords.close()

@@ -11,7 +11,7 @@ from gateway.cli.audit import app as audit
 from gateway.cli.backup import backup, restore
 from gateway.cli.compliance import compliance
 from gateway.cli.doctor import doctor
-from gateway.cli.exits import Code, code_of, fail
+from gateway.cli.exits import Code, Refusal, code_of, fail
 from gateway.cli.groups import app as groups
 from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
@@ -55,6 +55,18 @@ def serve(
     from gateway.settings import load  # noqa: PLC0415
 
     raise SystemExit(run(load(config, {"workers": workers} if workers else None, serving=True)))
+
+
+@app.command(**COMMAND)
+def portal(config: ConfigFile = None) -> None:
+    """Serve the portal alone until SIGTERM or SIGINT, where portal.process = "own"."""
+    from gateway.app import serve_portal  # noqa: PLC0415 - only this command serves it
+    from gateway.settings import load  # noqa: PLC0415
+
+    configuration = load(config)
+    if configuration.settings.portal.address == "off" or configuration.settings.portal.process != "own":
+        raise Refusal('the portal is not to run here: set portal.address and portal.process = "own"', Code.USAGE)
+    raise SystemExit(serve_portal(configuration))
 
 
 @app.command("check-config", **COMMAND)
