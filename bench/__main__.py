@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,9 +144,11 @@ class Bench:
             self.results["flood" + end] = rows.flood(self.generator, peers, rounds, seconds, title)
 
     def _logins(self, peers: list[Peer], *, tls: bool) -> None:  # noqa: ARG002  rows share one shape
-        self.results["logins"] = rows.logins(
-            self.generator, peers, 3, 3.0, LOGIN_THREADS, lambda: machine.alone("bench.gateway_peer")
-        )
+        beside: dict[str, Callable[[Peer], rows.Numbers]] = {
+            GatewayPeer.name: lambda peer: {"one_cpu_ms": rows.one_login_cpu_ms(self.generator, peer, 3.0)},
+            GatewayArgon2Peer.name: lambda _: {"alone_per_s": machine.alone("bench.gateway_peer")},
+        }
+        self.results["logins"] = rows.logins(self.generator, peers, 3, 3.0, LOGIN_THREADS, beside)
 
     def _sizes(self) -> list[int]:
         allowed = machine.raise_file_limit(65_536)

@@ -53,7 +53,6 @@ class Peer(ABC):
     """Started once, measured often, stopped once. `port` and `pid` are valid between start and stop; pid 0 is no process."""
 
     name: ClassVar[str]
-    hashes: ClassVar[bool] = False  # whether it checks passwords, so that its logins are bound by argon2
 
     def __init__(self, around: Surroundings, *, tls: bool = False) -> None:
         self.around = around

@@ -7,7 +7,7 @@ import json
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -133,25 +133,35 @@ def logins(  # noqa: PLR0913, PLR0917  a row is its parameters
     rounds: int,
     seconds: float,
     threads: int,
-    hashes_alone: Callable[[], float],
+    beside: Mapping[str, Callable[[Peer], Numbers]],
 ) -> Row:
     """(d): connect, Logon, answer, Logout, answer, close; `threads` at a time, each with users of its own.
 
-    Beside a peer that hashes, `alone_per_s` is how many hashes that core can do alone at that moment.
+    `beside` are numbers of a peer that are taken right after its own, in each round.
     """
     row = Row("d: logins a second")
 
     def measure(peer: Peer) -> Numbers:
-        before = machine.cpu_seconds(peer.pid) if peer.pid else 0.0
-        numbers = generator.run("logins", peer, seconds=seconds, threads=threads)
-        used = machine.cpu_seconds(peer.pid) - before if peer.pid else 0.0
-        numbers |= {"cpu": used / numbers["seconds"], "cpu_ms": used / numbers["logins"] * 1e3}
-        why = numbers.pop("why", "")
+        numbers, why = _logins(generator, peer, seconds, threads)
         if numbers["refused"]:
             row.failures.append(f"{peer.name} refused {numbers['refused']:.0f} of the logins: {why}")
-        return numbers | ({"alone_per_s": hashes_alone()} if peer.hashes else {})
+        return numbers | (beside[peer.name](peer) if peer.name in beside else {})
 
     return alternate(row, peers, rounds, measure)
+
+
+def one_login_cpu_ms(generator: Generator, peer: Peer, seconds: float) -> float:
+    """CPU milliseconds of the proxy for a login that has nobody beside it to share a commit with."""
+    return _logins(generator, peer, seconds, 1)[0]["cpu_ms"]
+
+
+def _logins(generator: Generator, peer: Peer, seconds: float, threads: int) -> tuple[Numbers, str]:
+    """One run of logins, the proxy's CPU included; why the last was refused, if any was."""
+    before = machine.cpu_seconds(peer.pid) if peer.pid else 0.0
+    numbers = generator.run("logins", peer, seconds=seconds, threads=threads)
+    used = machine.cpu_seconds(peer.pid) - before if peer.pid else 0.0
+    why = str(numbers.pop("why", ""))
+    return numbers | {"cpu": used / numbers["seconds"], "cpu_ms": used / numbers["logins"] * 1e3}, why
 
 
 class Commands(Protocol):
