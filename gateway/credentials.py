@@ -48,8 +48,8 @@ def policies_of(configuration: Configuration) -> Policies:
     def effective(policy: Policy) -> Policy:
         return policy if local else replace(policy, password=replace(policy.password, max_age=0.0))
 
-    firms = {name: effective(policy) for name, policy in configuration.organisations.items()}
-    return Policies(effective(configuration.policy), firms)
+    policies = configuration.policies
+    return Policies(effective(policies.house), {name: effective(own) for name, own in policies.firms.items()})
 
 
 def house_of(settings: Settings) -> House:

@@ -34,8 +34,11 @@ def check(file: Path | None, *, as_json: bool) -> None:
 def _summary(found: Configuration) -> dict[str, Any]:
     return {
         "profile": found.settings.profile,
-        "policy": plain(found.policy),
-        "settings": found.settings.model_dump(mode="json", exclude={"policy", "profile"}),
+        "policy": plain(found.policies.house),
+        "organisations": {name: plain(policy) for name, policy in found.policies.firms.items()},
+        "settings": found.settings.model_dump(
+            mode="json", exclude={"policy": True, "profile": True, "organisation": {"__all__": {"policy"}}}
+        ),
     }
 
 
@@ -55,7 +58,11 @@ def _tell(found: Configuration) -> None:
         )
     say(f"store: {'SQLite' if settings.store.embedded else 'PostgreSQL'}")
     say(f"profile {settings.profile}:")
-    print_fields({f"  {name}": value for name, value in plain(found.policy).items()})
+    house = plain(found.policies.house)
+    print_fields({f"  {name}": value for name, value in house.items()})
+    for firm, policy in found.policies.firms.items():
+        say(f"organisation {firm}, where it differs:")
+        print_fields({f"  {name}": value for name, value in plain(policy).items() if value != house[name]})
     say("The configuration is good.")
 
 

@@ -62,11 +62,11 @@ def _report(work: Work, name: str) -> "Report":
     from gateway.compliance.survey import survey  # noqa: PLC0415
     from gateway.settings.load import named_profile  # noqa: PLC0415
 
-    found, policy, now = work.configuration, work.configuration.policy, work.now()
+    found, policies, now = work.configuration, work.configuration.policies, work.now()
     profile = named_profile(name)
-    seen = work.run(work.store.survey(lambda connection: survey(connection, policy, now)))
+    seen = work.run(work.store.survey(lambda connection: survey(connection, policies, now)))
     software = assess(running(seen.server.version))
-    facts = Facts(found.settings, policy, seen, work.run(work.store.audit.verify()), software, now)
+    facts = Facts(found.settings, policies, seen, work.run(work.store.audit.verify()), software, now)
     return build(profile, read(), facts, gateway.__version__)
 
 

@@ -42,12 +42,12 @@ def _cqg_venue(facts: Facts) -> str:
 
 
 def _authenticators_within_limit(facts: Facts) -> str:
-    most, limit = facts.survey.most_authenticators, facts.policy.totp.max_devices
+    most, limit = facts.survey.most_authenticators, max(one.totp.max_devices for one in facts.policies.all())
     return f"a user has {most} authenticators, {limit} are allowed" if most > limit else ""
 
 
 def _sessions_within_limit(facts: Facts) -> str:
-    most, limit = facts.survey.most_sessions, facts.policy.sessions.max_per_user
+    most, limit = facts.survey.most_sessions, max(one.sessions.max_per_user for one in facts.policies.all())
     return f"a user has {most} live sessions, {limit} are allowed" if most > limit else ""
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from gateway.compliance.lifetimes import Software, day
 from gateway.compliance.survey import Survey
+from gateway.policy.organisations import Policies
 from gateway.policy.profile import Value
 from gateway.policy.profile import settings as plain
-from gateway.policy.rules import Policy
 from gateway.settings.connections import Listener
 from gateway.settings.credentials import PasswordKey
 from gateway.settings.model import Settings
@@ -21,7 +21,7 @@ class Facts:
     """Everything the report is made from. `now` in wall seconds since 1970."""
 
     settings: Settings
-    policy: Policy
+    policies: Policies
     survey: Survey
     audit: Verification
     software: tuple[Software, ...]
@@ -32,7 +32,7 @@ def values(facts: Facts) -> dict[str, str]:
     """Return every setting that a row may name, as text."""
     settings = facts.settings
     argon2 = settings.argon2
-    shown = {name: _shown(value) for name, value in plain(facts.policy).items()}
+    shown = {name: _shown(value) for name, value in plain(facts.policies.house).items()}
     return shown | {
         "listeners": "; ".join(map(_listener, settings.listener)) or "none",
         "routes": "; ".join(f"{route.name}: {'plain' if route.plain else 'TLS'}" for route in settings.route) or "none",

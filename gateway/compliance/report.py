@@ -72,10 +72,13 @@ def build(profile: Profile, catalogue: Catalogue, facts: Facts, version: str) ->
 
 
 def _against(profile: Profile, facts: Facts) -> dict[str, list[str]]:
-    """Return what breaks a bound, by row: the profile's own, and those that hold always."""
+    """Return what breaks a bound, by row: the profile's own, and those that hold always; of the house and of each firm."""
     found: dict[str, list[str]] = {}
-    for violation in violations(profile, facts.policy):
+    for violation in violations(profile, facts.policies.house):
         found.setdefault(violation.bound.row, []).append(str(violation))
+    for firm, policy in facts.policies.firms.items():
+        for violation in violations(profile, policy):
+            found.setdefault(violation.bound.row, []).append(f"organisation {firm}: {violation}")
     return found
 
 

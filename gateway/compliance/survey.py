@@ -3,11 +3,13 @@
 Must not judge: `checks.py` does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy, SecondFactor
 from gateway.policy.snapshot import Method
 from gateway.store.audit import Event
@@ -56,10 +58,10 @@ class Survey:
     server: "Server"
 
 
-def survey(connection: sa.Connection, policy: Policy, now: float) -> Survey:
+def survey(connection: sa.Connection, policies: Policies, now: float) -> Survey:
     """Count everything at `now`, wall seconds since 1970."""
     return Survey(
-        **_people(connection, policy, now),
+        **_people(connection, policies, now),
         **_devices(connection),
         **_sessions(connection, now),
         **_record(connection),
@@ -67,7 +69,7 @@ def survey(connection: sa.Connection, policy: Policy, now: float) -> Survey:
     )
 
 
-def _people(connection: sa.Connection, policy: Policy, now: float) -> dict[str, Any]:
+def _people(connection: sa.Connection, policies: Policies, now: float) -> dict[str, Any]:
     active = users.c.enabled.is_(True)
     known = _has(devices, devices.c.confirmed.is_(True))
     counted = {
@@ -76,10 +78,12 @@ def _people(connection: sa.Connection, policy: Policy, now: float) -> dict[str, 
         "revoked": active & _has(failures, failures.c.revoked.is_(True)),
         "outside_dates": active & sa.or_(users.c.valid_from > now, users.c.valid_until <= now),
         "without_authenticator": active & users.c.method.in_(_WITH_CODE) & ~known,
-        "without_code": active & ~_code_demanded(policy, known) & (users.c.method != Method.EXTERNAL.value),
+        "without_code": active
+        & ~_of_each(policies, lambda policy: _code_demanded(policy, known))
+        & (users.c.method != Method.EXTERNAL.value),
         "judged_upstream": active & (users.c.method == Method.UPSTREAM_TOTP.value),
         "judged_elsewhere": active & (users.c.method == Method.EXTERNAL.value),
-        "old_passwords": active & users.c.method.in_(_LOCAL) & _expired(policy, now),
+        "old_passwords": active & users.c.method.in_(_LOCAL) & _of_each(policies, lambda policy: _expired(policy, now)),
         "must_change": active & users.c.must_change.is_(True),
         "bound_certificates": active & _has(bindings, bindings.c.kind == "certificate"),
     }
@@ -90,6 +94,12 @@ def _people(connection: sa.Connection, policy: Policy, now: float) -> dict[str, 
 
 def _has(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     return users.c.id.in_(sa.select(table.c.user_id).where(condition))
+
+
+def _of_each(policies: Policies, ask: Callable[[Policy], sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """Ask of every user what its own policy says (CQ-8)."""
+    firms = [(users.c.organisation == name, ask(policy)) for name, policy in policies.firms.items()]
+    return sa.case(*firms, else_=ask(policies.house)) if firms else ask(policies.house)
 
 
 def _code_demanded(policy: Policy, known: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

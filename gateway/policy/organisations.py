@@ -30,6 +30,10 @@ class Policies:
         """Return the policy of a user."""
         return self.firms.get(user.organisation, self.house) if user else self.house
 
+    def all(self) -> tuple[Policy, ...]:
+        """Return every policy that somebody may be judged by."""
+        return self.house, *self.firms.values()
+
 
 def _shared(policy: Policy) -> tuple[float, int, float]:
     """Return what an address spends, whoever it tries, and when a refusal leaves: both would tell whose a name is."""

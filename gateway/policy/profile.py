@@ -102,12 +102,12 @@ class Violation:
     bound: Bound
 
     def __str__(self) -> str:
-        return f"{self.bound.setting} = {_shown(self.value)}: {self.rule}"
+        return f"{self.bound.setting} = {self.words}"
 
     @property
-    def rule(self) -> str:
-        """What is demanded, by which row and why: "must be at most 1800 [SF-10: ...]"."""
-        return f"{self.bound.demand} [{self.bound.row}: {self.bound.why}]"
+    def words(self) -> str:
+        """The value, what is demanded, by which row and why: "1860: must be at most 1800 [SF-10: ...]"."""
+        return f"{_shown(self.value)}: {self.bound.demand} [{self.bound.row}: {self.bound.why}]"
 
 
 class BadSetting(ValueError):  # noqa: N818 - the message is a list of them

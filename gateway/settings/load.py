@@ -6,12 +6,13 @@ Refuses at once with every fault found (`ConfigError`); what it returns is compl
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.policy.organisations import Policies
 from gateway.policy.profile import BadSetting, Profile, WeakerThanProfile, resolve
 from gateway.policy.profile import load as read_profile
 from gateway.policy.rules import Policy
@@ -31,14 +32,11 @@ DEFAULT_FILE = Path("gateway.toml")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that is configured. `venues` are by listener name; `policy` keeps every floor of its profile, and so do
-    those of the `organisations` that have one of their own.
-    """
+    """Everything that is configured. `venues` are by listener name; all `policies` keep every floor of the profile."""
 
     settings: Settings
-    policy: Policy
+    policies: Policies
     venues: Mapping[str, Venue]
-    organisations: Mapping[str, Policy] = field(default_factory=dict)
 
 
 def load(
@@ -50,9 +48,9 @@ def load(
     """
     settings = load_settings(file, overrides)
     problems = list(_nothing_to_serve(settings)) if serving else []
-    policy, firms, venues = Policy(), dict[str, Policy](), {}
+    policies, venues = Policies(Policy()), {}
     try:
-        policy, firms = _policies(settings, problems)
+        policies = _policies(settings, problems)
     except ConfigError as error:
         problems += error.problems
     for index, listener in enumerate(settings.listener):
@@ -64,16 +62,17 @@ def load(
         problems += [Problem(f"listener[{index}].password_key", words) for words in _key_rule(listener, venue)]
     if problems:
         raise ConfigError(problems)
-    return Configuration(settings, policy, venues, firms)
+    return Configuration(settings, policies, venues)
 
 
-def _policies(settings: Settings, problems: list[Problem]) -> tuple[Policy, dict[str, Policy]]:
-    """Return the house's policy, and over it each firm's that sets anything (CQ-8). Raises ConfigError for the profile."""
+def _policies(settings: Settings, problems: list[Problem]) -> Policies:
+    """Resolve the house's policy, and over it each firm's that sets anything (CQ-8). Raises ConfigError for the profile."""
     profile = named_profile(settings.profile)
     house = _resolved(profile, settings.policy, "policy", problems)
     own = {one.name: one.policy for one in settings.organisation if one.policy.as_overrides()}
     within = replace(profile, policy=house)
-    return house, {name: _resolved(within, over, f"organisation.{name}.policy", problems) for name, over in own.items()}
+    path = "organisation.{}.policy".format
+    return Policies(house, {name: _resolved(within, over, path(name), problems) for name, over in own.items()})
 
 
 def _resolved(profile: Profile, over: FirmPolicyOverrides, path: str, problems: list[Problem]) -> Policy:
@@ -82,7 +81,7 @@ def _resolved(profile: Profile, over: FirmPolicyOverrides, path: str, problems: 
         return resolve(profile, over.as_overrides())
     except WeakerThanProfile as error:
         problems += [
-            Problem(f"{path}.{one.bound.setting}", f"{one.rule}, says profile {profile.name}")
+            Problem(f"{path}.{one.bound.setting}", f"{one.words}, says profile {profile.name!r}")
             for one in error.violations
         ]
     except BadSetting as error:

@@ -16,6 +16,7 @@ from gateway.compliance.text import as_json, as_text
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.decide import code_demanded
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import PasswordRules, Policy, SecondFactor
 from gateway.policy.snapshot import Device, Method, User
 from gateway.settings.connections import Listener, RouteSettings
@@ -34,15 +35,17 @@ SETTINGS = Settings(
 )
 
 
-async def counted(store: Store, policy: Policy | None = None, now: float = NOW) -> Survey:
-    return await store.survey(lambda connection: survey(connection, policy or Policy(), now))
+async def counted(
+    store: Store, policy: Policy | None = None, now: float = NOW, firms: dict[str, Policy] | None = None
+) -> Survey:
+    return await store.survey(lambda connection: survey(connection, Policies(policy or Policy(), firms or {}), now))
 
 
 async def reported(store: Store, profile: str = "sfc-vatp", catalogue: Catalogue | None = None) -> Report:
     policy = named_profile("sfc-vatp").policy
     seen = await counted(store, policy)
     software = assess({"python": "3.14.2", "openssl": "3.5.1"})
-    facts = Facts(SETTINGS, policy, seen, await store.audit.verify(), software, NOW)
+    facts = Facts(SETTINGS, Policies(policy), seen, await store.audit.verify(), software, NOW)
     return build(named_profile(profile), catalogue or read(), facts, "1.0")
 
 
@@ -143,7 +146,7 @@ async def test_nobody_is_loaded_however_many_there_are(store: Store):
     def look(connection: sa.Connection) -> Survey:
         execute = connection.execute
         connection.execute = lambda *args: _measured(execute(*args), sizes)  # type: ignore[method-assign]
-        return survey(connection, Policy(), NOW)
+        return survey(connection, Policies(Policy()), NOW)
 
     assert (await store.survey(look)).users == 30
     assert max(sizes) < 10

@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.policy.organisations import Policies
+from gateway.policy.rules import Policy
+from gateway.policy.snapshot import User
 from gateway.settings import ConfigError, load, load_settings
 
 GOOD = """
@@ -249,19 +252,80 @@ def all_faults(text: str, *, serving: bool = False) -> dict[str, str]:
 def test_the_profile_gives_the_policy_and_the_file_overrides_it():
     found = load(write('profile = "m7-6.16"\n[policy.sessions]\nidle = "10 min"'))
 
-    assert (found.policy.totp.window, found.policy.sessions.idle) == (0, 600)
+    assert (found.policies.house.totp.window, found.policies.house.sessions.idle) == (0, 600)
 
 
 @pytest.mark.req("SF-10")
 def test_a_configuration_weaker_than_its_profile_is_refused_and_the_row_is_named():
     found = all_faults('profile = "sfc-vatp"\n[policy.sessions]\nidle = "31 min"')
 
-    assert "sessions.idle = 1860: must be at most 1800 [SF-10" in found["policy"]
+    assert found["policy.sessions.idle"].startswith("1860: must be at most 1800 [SF-10")
 
 
 @pytest.mark.req("SF-4")
 def test_the_second_factor_cannot_be_switched_off_where_the_profile_demands_it():
-    assert "SF-4" in all_faults('profile = "sfc-vatp"\n[policy]\nsecond_factor = "optional"')["policy"]
+    assert "SF-4" in all_faults('profile = "sfc-vatp"\n[policy]\nsecond_factor = "optional"')["policy.second_factor"]
+
+
+# ── a firm's own terms ──────────────────────────────────────────────────────────────────────────────────────────────
+
+FIRMS = """profile = "sfc-vatp"
+[policy.sessions]
+idle = "20 min"
+max_per_user = 3
+[[organisation]]
+name = "ACME"
+[organisation.policy.sessions]
+idle = "5 min"
+[[organisation]]
+name = "ZEN & Co"
+[organisation.policy]
+lockout = {threshold = 3}
+[[organisation]]
+name = "PLAIN"
+setup_link = "1 d"
+"""
+
+
+@pytest.mark.req("CQ-8")
+def test_a_firms_terms_are_over_the_houses_and_those_over_the_profiles():
+    policies = load(write(FIRMS)).policies
+
+    terms = {
+        firm: (own.sessions.idle, own.sessions.max_per_user, own.lockout.threshold)
+        for firm, own in policies.firms.items()
+    }
+    house = policies.house.lockout.threshold
+    assert terms == {"ACME": (300, 3, house), "ZEN & Co": (1200, 3, 3)}
+    assert policies(User("", "tom", "PLAIN")) == policies(User("", "tom")) == policies(None) == policies.house
+    assert policies(User("", "ann", "ACME")).sessions.idle == 300
+
+
+@pytest.mark.req("CQ-8", "SF-10", "SF-4")
+def test_what_a_firm_has_weaker_than_the_profile_is_refused_all_of_it():
+    text = FIRMS.replace('idle = "5 min"', 'idle = "31 min"').replace(
+        "lockout =", 'second_factor = "optional"\nlockout ='
+    )
+
+    found = all_faults(text.replace('idle = "20 min"', 'idle = "40 min"'))
+
+    assert found.keys() == {
+        "policy.sessions.idle", "organisation.ACME.policy.sessions.idle", "organisation.ZEN & Co.policy.second_factor",
+    }  # fmt: skip
+    assert found["organisation.ACME.policy.sessions.idle"].startswith("1860: must be at most 1800 [SF-10")
+
+
+@pytest.mark.req("CQ-8")
+@pytest.mark.parametrize("term", ["refusal_floor = 1", "lockout.address_budget = 9", "lockout.address_window = 9"])
+def test_a_firm_has_no_terms_for_addresses_and_none_that_would_show_whose_a_name_is(term: str):
+    ((path, words),) = faults(f'[[organisation]]\nname = "ACME"\n[organisation.policy]\n{term}').items()
+
+    assert (path, "unknown option" in words) == (f"organisation[0].policy.{term.partition(' ')[0]}", True)
+
+
+def test_a_policy_in_which_a_firm_had_them_cannot_be_made():
+    with pytest.raises(ValueError, match="ACME"):
+        Policies(Policy(), {"ACME": Policy(refusal_floor=1.0)})
 
 
 def test_a_profile_that_does_not_exist_names_those_that_do():

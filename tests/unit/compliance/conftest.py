@@ -8,6 +8,7 @@ import pytest
 from gateway.compliance.facts import Facts
 from gateway.compliance.lifetimes import assess
 from gateway.compliance.survey import Server, Survey
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy
 from gateway.settings.connections import Listener, RouteSettings
 from gateway.settings.model import Settings
@@ -31,7 +32,7 @@ def settings(**values: object) -> Settings:
 def facts() -> Callable[..., Facts]:
     made = Facts(
         settings(),
-        Policy(),
+        Policies(Policy()),
         survey(),
         Verification(4),
         assess({"python": "3.14.2", "openssl": "3.5.1"}),

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.compliance.report import Verdict, build
 from gateway.compliance.rows import Catalogue, Row
+from gateway.policy.organisations import Policies
 from gateway.policy.profile import Bound, Profile
 from gateway.policy.rules import Policy, SessionRules
 from gateway.store.audit import Verification
@@ -50,7 +51,7 @@ def test_what_has_no_test_no_answer_or_only_half_of_one_is_not_met(facts, change
 def test_a_setting_weaker_than_the_profile_deviates_and_the_line_says_why(facts):
     weak = replace(Policy(), sessions=SessionRules(idle=3600.0))
 
-    line = judged(GOOD, facts(policy=weak), IDLE)
+    line = judged(GOOD, facts(policies=Policies(weak)), IDLE)
 
     assert line.verdict is Verdict.DEVIATING
     assert "sessions.idle = 3600: must be at most 1800" in line.why
