@@ -112,6 +112,12 @@ def code_demanded(policy: Policy, user: User, devices: tuple[Device, ...]) -> bo
     return not (policy.exemptions and own_choice)
 
 
+def refusal(policy: Policy, snapshot: Snapshot, reason: Reason, now: float) -> Deny:
+    """Return a refusal that changes nothing and names the wait that any other one would."""
+    failures = lockout.current(snapshot.failures, policy.lockout, now)
+    return Deny(reason, _wait(policy, snapshot, failures, now))
+
+
 def password_expired(policy: Policy, user: User, now: float) -> bool:
     """Say whether a locally checked password is older than the policy allows (HK-4, M7-14, TW-6)."""
     limit = policy.password.max_age
@@ -120,6 +126,15 @@ def password_expired(policy: Policy, user: User, now: float) -> bool:
 
 def _spent(policy: Policy, snapshot: Snapshot, now: float) -> tuple[Change, ...]:
     return (SetAddress(lockout.address_failed(snapshot.address, policy.lockout, now)),)
+
+
+def _wait(policy: Policy, snapshot: Snapshot, failures: Failures, now: float) -> int:
+    """Return when to try again: one number whatever was wrong, never before the next code (BY-3)."""
+    lock = lockout.lock_left(failures, now)
+    pause = lockout.backoff_left(failures, policy.lockout, now)
+    wait = max(0.0 if math.isinf(lock) else lock, pause)
+    devices = tuple(device for device in snapshot.devices if device.confirmed)
+    return max(math.ceil(wait), totp.until_next_step(devices, now))
 
 
 def _ids(sessions: tuple[LiveSession, ...]) -> frozenset[str]:
@@ -304,18 +319,11 @@ class Case:
         else:
             failures = lockout.noted(self._failures, digest, self.now)
         changes = (*_spent(self.policy, self.snapshot, self.now), SetFailures(failures))
-        return Deny(reason, self._wait(failures), changes, drift)
+        return Deny(reason, _wait(self.policy, self.snapshot, failures, self.now), changes, drift)
 
     def _deny(self, reason: Reason) -> Deny:
-        return Deny(reason, self._wait(self._failures))
+        return refusal(self.policy, self.snapshot, reason, self.now)
 
     @property
     def _failures(self) -> Failures:
         return lockout.current(self.snapshot.failures, self.policy.lockout, self.now)
-
-    def _wait(self, failures: Failures) -> int:
-        """Return when to try again: one number whatever was wrong, never before the next code (BY-3)."""
-        lock = lockout.lock_left(failures, self.now)
-        pause = lockout.backoff_left(failures, self.policy.lockout, self.now)
-        wait = max(0.0 if math.isinf(lock) else lock, pause)
-        return max(math.ceil(wait), totp.until_next_step(self._devices, self.now))

@@ -156,6 +156,15 @@ class SpendRecovery:
 
 
 @dataclass(frozen=True, slots=True)
+class UsePasskey:
+    """Move a passkey's counter on (WebAuthn §6.1.1); one that moved since, or is gone, is a conflict."""
+
+    id: str
+    seen: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSession:
     """Take a place for a session: its lease starts and its stream's memory is open."""
 
@@ -182,5 +191,5 @@ class EndSession:
 
 
 Change = (
-    SetFailures | SetAddress | BurnStep | SpendRecovery | OpenSession | RenewSession | EndSession | Sight | RaiseAlert
+    SetFailures | SetAddress | BurnStep | SpendRecovery | UsePasskey | OpenSession | RenewSession | EndSession | Sight | RaiseAlert
 )

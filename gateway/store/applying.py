@@ -1,7 +1,7 @@
 """Applies what a judgement decided: one guarded transaction, or nothing. It judges nothing itself.
 
-Rows are locked in one order everywhere (user, steps, failures, address, sessions, memory, orders, chain head), so that
-two transactions never wait for each other in a ring.
+Rows are locked in one order everywhere (user, failures, steps, codes, passkeys, address, sessions, memory, orders,
+sightings, chain head, alerts), so that two transactions never wait for each other in a ring.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from gateway.core.login import Memory
+from gateway.policy.detection import overtaken
+from gateway.policy.sightings import RaiseAlert, Sight
 from gateway.policy.snapshot import (
     BurnStep,
     Change,
@@ -19,8 +21,10 @@ from gateway.policy.snapshot import (
     SetFailures,
     Snapshot,
     SpendRecovery,
+    UsePasskey,
     User,
 )
+from gateway.store.alerts import raise_alert
 from gateway.store.audit import AuditEntry, plain
 from gateway.store.database import Tx
 from gateway.store.errors import Conflict
@@ -32,12 +36,15 @@ from gateway.store.schema import (
     failures,
     memories,
     orders,
+    passkeys,
     recovery_codes,
     sessions,
     users,
 )
+from gateway.store.sightings import note_sight, read_sightings
 
-_ORDER = (SetFailures, BurnStep, SpendRecovery, SetAddress, EndSession, RenewSession, OpenSession)
+_OF_NOBODY = SetAddress | Sight | RaiseAlert
+_ORDER = (SetFailures, BurnStep, SpendRecovery, UsePasskey, SetAddress, EndSession, RenewSession, OpenSession, Sight)
 _MOVE_REVISION = (
     sa.update(users)
     .where(users.c.id == sa.bindparam("user"), users.c.revision == sa.bindparam("seen"))
@@ -94,16 +101,29 @@ def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Ch
     """Apply all changes and append the entry. Raises Conflict; ValueError for a change of a user nobody knows."""
     user = snapshot.user
     session = next((change.id for change in changes if isinstance(change, OpenSession | RenewSession)), "")
-    if any(not isinstance(change, SetAddress) for change in changes):
+    if any(not isinstance(change, _OF_NOBODY) for change in changes):
         if user is None:
             raise ValueError("only an address can be charged where the user is unknown")
         _guard(tx, user.id, snapshot.revision)
-    for change in sorted(changes, key=_turn):
+    for change in sorted((change for change in changes if not isinstance(change, RaiseAlert)), key=_turn):
         if isinstance(change, BurnStep):
             _burn(tx, change, session, snapshot, terms)
         else:
             _apply(tx, terms, snapshot, change)
     tx.audit(entry)
+    _watch(tx, terms, changes)
+
+
+def _watch(tx: Tx, terms: Terms, changes: Sequence[Change]) -> None:
+    """Raise the alerts. Behind the chain's lock everybody sees what the others noted: who was judged without them, is again."""
+    if any(isinstance(change, Sight) for change in changes):
+        rules = terms.policy_of(None).detection
+        seen = read_sightings(tx.connection, rules, terms.address, terms.name, terms.now)
+        if overtaken(rules, terms.attempt, changes, seen):
+            raise Conflict("others were seen meanwhile; read again and decide again")
+    for change in changes:
+        if isinstance(change, RaiseAlert):
+            raise_alert(tx, change, terms.now)
 
 
 def _apply(tx: Tx, terms: Terms, snapshot: Snapshot, change: Change) -> None:
@@ -114,12 +134,16 @@ def _apply(tx: Tx, terms: Terms, snapshot: Snapshot, change: Change) -> None:
             _set_failures(tx, user, change, terms)
         case SpendRecovery(), User() as user:
             _spend(tx, user.id, change, terms)
+        case UsePasskey(), User() as user:
+            _use(tx, user.id, change, terms)
         case EndSession(), _:
             end_for(tx, change, terms.now)
         case RenewSession(), User() as user:
             _renew(tx, user.id, change, terms)
         case OpenSession(), _:
             _open(tx, terms, snapshot, change)
+        case Sight(), _:
+            note_sight(tx, change, terms.address, terms.name, terms.now)
 
 
 def _turn(change: Change) -> tuple[int, str]:
@@ -150,6 +174,13 @@ def _spend(tx: Tx, user: str, change: SpendRecovery, terms: Terms) -> None:
     spend = sa.update(recovery_codes).where(mine, recovery_codes.c.used.is_(None)).values(used=terms.now)
     if tx.execute(spend).rowcount != 1:
         raise Conflict("the recovery code was used by somebody else just now")
+
+
+def _use(tx: Tx, user: str, change: UsePasskey, terms: Terms) -> None:
+    mine = sa.and_(passkeys.c.user_id == user, passkeys.c.id == change.id, passkeys.c.sign_count == change.seen)
+    move = sa.update(passkeys).where(mine).values(sign_count=change.count, last_used=terms.now)
+    if tx.execute(move).rowcount != 1:
+        raise Conflict("the passkey was used or removed by somebody else just now")
 
 
 def _set_failures(tx: Tx, user: User, change: SetFailures, terms: Terms) -> None:

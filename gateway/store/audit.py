@@ -22,9 +22,12 @@ DETAIL_KEYS = frozenset(
     {
         "act",
         "actor",
+        "alert",
+        "blocks",
         "certificate",
         "certificate_subject",
         "count",
+        "country",
         "device",
         "duration",
         "expires",
@@ -45,9 +48,11 @@ DETAIL_KEYS = frozenset(
         "revoked",
         "role",
         "route",
+        "rule",
         "source",
         "step",
         "stream",
+        "subject",
         "target",
         "until",
         "upstream",
@@ -95,6 +100,11 @@ class Event(Enum):
     DEVICE_ADDED = "device.added"
     DEVICE_CONFIRMED = "device.confirmed"
     DEVICE_REMOVED = "device.removed"
+    PASSKEY_ADDED = "passkey.added"
+    PASSKEY_CHANGED = "passkey.changed"
+    PASSKEY_REMOVED = "passkey.removed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged"
     STORE_CREATED = "store.created"
     STORE_BACKED_UP = "store.backed_up"
     STORE_RESTORED = "store.restored"

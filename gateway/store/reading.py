@@ -1,4 +1,4 @@
-"""Reads the snapshot a login is judged by: three statements, one moment. Nothing here changes a row."""
+"""Reads the snapshot a login is judged by: three statements, and a fourth where detection looks back; one moment. Nothing here changes a row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSessi
 from gateway.store.audit import plain
 from gateway.store.keyring import learn_keys
 from gateway.store.schema import addresses, bindings, burnt_steps, devices, failures, memories, sessions, users
+from gateway.store.sightings import read_sightings
 from gateway.store.vault import Sealed, Vault
 
 STEPS_KEPT = 20
@@ -54,6 +55,11 @@ class Terms:
     node: str
     lease: float
     now: float
+
+    @property
+    def name(self) -> str:
+        """The claimed name as it can be stored, whether anybody has it or not."""
+        return plain(self.attempt.login.user)
 
     def source(self, user: User) -> str:
         """Return the source part of the key of a user's failures: "" where a lock shuts the account for everybody."""
@@ -118,6 +124,7 @@ def read_snapshot(connection: sa.Connection, vault: Vault, terms: Terms) -> Snap
         leaving=leaving,
         memory=Memory(key, first.memory_version or 0, bytes(first.memory_value or b""), bool(first.memory_open)),
         revision=first.revision if known else 0,
+        sightings=read_sightings(connection, terms.policy_of(None).detection, terms.address, terms.name, terms.now),
     )
 
 

@@ -13,7 +13,17 @@ from gateway.store.errors import NotFound
 from gateway.store.notices import Fate
 from gateway.store.ports import Actor, SessionRow
 from gateway.store.reading import reason_from
-from gateway.store.schema import addresses, burnt_steps, orders, outbox, sent_codes, sessions, web_sessions
+from gateway.store.schema import (
+    addresses,
+    alerts,
+    burnt_steps,
+    orders,
+    outbox,
+    sent_codes,
+    sessions,
+    sightings,
+    web_sessions,
+)
 
 _LIVE = sa.and_(sessions.c.reported.is_(False), sessions.c.ended.is_(None))
 
@@ -49,14 +59,16 @@ class SqlSessionStore:
 async def prune(
     database: Database, now: float, *, keep_burnt: float, keep_addresses: float, keep_sessions: float
 ) -> None:
-    """Delete burnt steps and sent codes, addresses' records, ended sessions, orders nobody took and what left the outbox, all older than so
-    many seconds; and the portal's sessions that are over.
+    """Delete burnt steps and sent codes, addresses' records and who was seen from them, ended sessions, orders nobody took,
+    what left the outbox and acknowledged alerts, all older than so many seconds; and the portal's sessions that are over.
 
     The audit chain and the streams' memories are never pruned. A session whose lease ran out counts as ended then.
     """
     older = (
         sa.delete(burnt_steps).where(burnt_steps.c.wall < now - keep_burnt),
         sa.delete(addresses).where(addresses.c.since < now - keep_addresses),
+        sa.delete(sightings).where(sightings.c.seen < now - keep_addresses),
+        sa.delete(alerts).where(alerts.c.acknowledged < now - keep_sessions),
         sa.delete(sessions).where(sessions.c.ended < now - keep_sessions),
         sa.delete(sessions).where(_LIVE, sessions.c.lease_until < now - keep_sessions),
         sa.delete(orders).where(orders.c.wall < now - keep_sessions),

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway.core.login import Moment
 from gateway.policy.organisations import PolicyOf
+from gateway.store.alerts import SqlAlertStore
 from gateway.store.backup import SqlBackupStore
 from gateway.store.chain import SqlAuditStore
 from gateway.store.database import ChainKey, Database, Read, T
@@ -23,6 +24,7 @@ from gateway.store.keys import SqlKeyStore
 from gateway.store.links import SqlLinkStore
 from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
+from gateway.store.passkeys import SqlPasskeyStore
 from gateway.store.outbox import SqlOutboxStore
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.readers import SqlReaderStore
@@ -58,9 +60,11 @@ class Store:
         self.imports = SqlImportStore(database, vault)
         self.groups = SqlGroupStore(database)
         self.requests = SqlRequestStore(database)
+        self.alerts = SqlAlertStore(database)
         self.outbox = SqlOutboxStore(database, vault)
         self.readers = SqlReaderStore(database, vault)
         self.web_sessions = SqlWebSessionStore(database)
+        self.passkeys = SqlPasskeyStore(database)
 
     @classmethod
     async def open(

@@ -30,12 +30,16 @@ sightings = Table(
     Column("address", Text, primary_key=True),
     Column("user", Text, primary_key=True),
     text("country"),
+    Column("seen", Double, nullable=False),
     Column("good", Double, nullable=False),
     Column("bad", Double, nullable=False),
+    Column("replayed", Double, nullable=False),
     Index("ix_sightings_user", "user"),
     Index("ix_sightings_bad", "bad"),
 )
-"""Who came from where: when the last good and the last bad login of a name from an address were, 0 for never (SF-18..20)."""
+"""Who came from where: when a name was last seen from an address, when its last good and bad logins were and its last burnt
+code came, 0 for never (SF-18..20, BY-8).
+"""
 
 alerts = Table(
     "alerts",
@@ -47,7 +51,7 @@ alerts = Table(
     text("address"),
     text("country"),
     text("organisation"),
-    Column("blocked", Boolean, nullable=False),
+    Column("blocks", Boolean, nullable=False),
     Column("first", Double, nullable=False),
     Column("last", Double, nullable=False),
     Column("count", Integer, nullable=False),

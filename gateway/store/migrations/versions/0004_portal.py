@@ -82,8 +82,10 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("user", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("seen", sa.Double(), nullable=False),
         sa.Column("good", sa.Double(), nullable=False),
         sa.Column("bad", sa.Double(), nullable=False),
+        sa.Column("replayed", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("address", "user", name=op.f("pk_sightings")),
     )
     op.create_index("ix_sightings_user", "sightings", ["user"], unique=False)
@@ -97,7 +99,7 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), nullable=False),
         sa.Column("organisation", sa.Text(), nullable=False),
-        sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("blocks", sa.Boolean(), nullable=False),
         sa.Column("first", sa.Double(), nullable=False),
         sa.Column("last", sa.Double(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
