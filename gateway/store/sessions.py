@@ -17,8 +17,10 @@ from gateway.store.schema import (
     addresses,
     alerts,
     burnt_steps,
+    links,
     orders,
     outbox,
+    requests,
     sent_codes,
     sessions,
     sightings,
@@ -26,6 +28,10 @@ from gateway.store.schema import (
 )
 
 _LIVE = sa.and_(sessions.c.reported.is_(False), sessions.c.ended.is_(None))
+
+
+A_YEAR = 365 * 86400.0
+"""Seconds a request is kept: who asked whom for what is looked up in it for longer than a session's end."""
 
 
 class SqlSessionStore:
@@ -60,7 +66,8 @@ async def prune(
     database: Database, now: float, *, keep_burnt: float, keep_addresses: float, keep_sessions: float
 ) -> None:
     """Delete burnt steps and sent codes, addresses' records and who was seen from them, ended sessions, orders nobody took,
-    what left the outbox and acknowledged alerts, all older than so many seconds; and the portal's sessions that are over.
+    what left the outbox, acknowledged alerts and links that were used or expired, all older than so many seconds; requests
+    that were decided or expired a year ago; and the portal's sessions that are over.
 
     The audit chain and the streams' memories are never pruned. A session whose lease ran out counts as ended then.
     """
@@ -73,6 +80,8 @@ async def prune(
         sa.delete(sessions).where(_LIVE, sessions.c.lease_until < now - keep_sessions),
         sa.delete(orders).where(orders.c.wall < now - keep_sessions),
         sa.delete(outbox).where(outbox.c.state != Fate.WAITING.value, outbox.c.due < now - keep_sessions),
+        sa.delete(links).where(sa.or_(*(at < now - keep_sessions for at in (links.c.used, links.c.expires)))),
+        sa.delete(requests).where(sa.or_(*(at < now - A_YEAR for at in (requests.c.decided, requests.c.expires)))),
         sa.delete(web_sessions).where(web_sessions.c.expires < now),
         sa.delete(sent_codes).where(sent_codes.c.expires < now - keep_burnt),
     )
