@@ -25,6 +25,7 @@ from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
 from gateway.net.spec import Patience, StartError
 from gateway.net.upstream import Upstream
+from gateway.notifications import notifying
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
@@ -99,7 +100,10 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
             async def ready() -> bool:
                 return server.bound and await authority.ready()
 
-            async with _web(configuration, store, parts, journal, shared=place is not None) as reload_web:
+            async with (
+                notifying(configuration, store, journal),
+                _web(configuration, store, parts, journal, shared=place is not None) as reload_web,
+            ):
                 await _run(server, (server.reload, courier.reload, reload_web), settings, journal, ready, place)
     finally:
         await store.close()

@@ -11,6 +11,7 @@ from gateway.auth.users import People
 from gateway.credentials import house_of
 from gateway.net.spec import StartError, TlsSpec
 from gateway.net.tls import server_context
+from gateway.notifications import post_of
 from gateway.observe.journal import Journal
 from gateway.portal.app import application
 from gateway.portal.server import Port, running
@@ -40,7 +41,7 @@ async def portal(
     people = People(store, parts.policy_of, passwords, blocked)
     app = application(
         Portal(
-            Office.over(store, parts, people, house_of(settings)),
+            Office.over(store, parts, people, house_of(settings), post_of(settings, store)),
             Site(settings.portal.url, settings.portal.name),
             store.vault.credential_digest,
             parts.clock,

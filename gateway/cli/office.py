@@ -38,6 +38,7 @@ def office_of(work: "Work") -> "Office":
     from gateway.auth.parts import Parts  # noqa: PLC0415
     from gateway.core.login import Moment  # noqa: PLC0415
     from gateway.credentials import house_of, password_check  # noqa: PLC0415
+    from gateway.notifications import post_of  # noqa: PLC0415
 
     settings = work.configuration.settings
     check = password_check(settings)
@@ -49,7 +50,7 @@ def office_of(work: "Work") -> "Office":
         digest=work.store.vault.credential_digest,
         clock=lambda: Moment(time.monotonic(), time.time()),
     )
-    return Office.over(work.store, parts, work.people, house_of(settings))
+    return Office.over(work.store, parts, work.people, house_of(settings), post_of(settings, work.store))
 
 
 def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:

@@ -20,6 +20,7 @@ KEYS = frozenset({
     "user", "process", "target", "version", "route", "upstream", "stream",  # who and where
     "outcome", "reason", "meaning", "drift", "seconds",  # what was decided
     "call", "error", "count", "detail", "signal", "profile", "pid",  # what the gateway itself did
+    "channel",  # by which way people are told
 })  # fmt: skip
 """Every key a line may have. An unknown one is dropped, and named under `detail` when the level is debug."""
 

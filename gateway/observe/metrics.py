@@ -27,9 +27,14 @@ TABLE: tuple[tuple[type[Counter] | type[Gauge] | type[Histogram], str, str, tupl
     (Counter, "gateway_messages_declined_total", "Messages swallowed before or beside a login", ("reason",)),
     (Counter, "gateway_wills_total", "Ends of sessions told to the venue by the courier", ("route", "outcome")),
     (Counter, "gateway_courier_failures_total", "The courier's connections that failed", ("route",)),
+    (Counter, "gateway_notices_total", "Notices by what became of them", ("channel", "outcome")),
+    (Gauge, "gateway_outbox_waiting", "Notices that wait to go out", ()),
+    (Counter, "gateway_alerts_total", "Logins that detection found something in", ("rule", "outcome")),
     (Gauge, "gateway_loop_lag_seconds", "How late the last one-second sweep was", ()),
 )
 """Kind, name, help and labels. docs and the portal's dashboards are made from it."""
+_ALIKE = {"gateway_outbox_waiting": "livemostrecent"}
+"""Gauges that every worker sees alike: they are not added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Metrics:
 
     def __post_init__(self) -> None:
         for kind, name, text, labels in TABLE:
-            extra: dict[str, Any] = {"multiprocess_mode": "livesum"} if kind is Gauge else {}
+            extra: dict[str, Any] = {"multiprocess_mode": _ALIKE.get(name, "livesum")} if kind is Gauge else {}
             self._by_name[name] = kind(name, text, labels, registry=self.registry, **extra)
 
     def add(self, name: str, *labels: str, amount: float = 1) -> None:

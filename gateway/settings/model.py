@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from gateway.core.secret import Secret
 from gateway.settings.connections import Listener, RouteSettings
 from gateway.settings.credentials import PasswordKey, PasswordSettings
+from gateway.settings.notify import NotifySettings
 from gateway.settings.people import OrganisationSettings, PeopleSettings
 from gateway.settings.policy import PolicyOverrides
 from gateway.settings.portal import PortalSettings
@@ -141,6 +142,8 @@ class Settings(Section):
     """What SIGTERM does."""
     portal: PortalSettings = PortalSettings()
     """The web pages of people and their administrators."""
+    notify: NotifySettings = NotifySettings()
+    """Who is told what happened."""
     people: PeopleSettings = PeopleSettings()
     """Enrolment, self-service and delegated administration."""
     organisation: tuple[OrganisationSettings, ...] = ()

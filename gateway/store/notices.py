@@ -29,13 +29,16 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notice that one carrier has until wall second `held`. `key` names it in the outside world, the same at each try."""
+    """A notice that one carrier has until wall second `held`. `key` names it in the outside world, the same at each try;
+    `error` is what went wrong last.
+    """
 
     id: int
     key: str
     notice: Notice
     tries: int
     held: float
+    error: str = ""
 
 
 class Fate(Enum):

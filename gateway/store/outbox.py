@@ -111,7 +111,7 @@ def _claim(tx: Tx, vault: Vault, due: sa.Select[Any], when: tuple[float, float])
 
 def _claimed(row: sa.Row[Any], body: Secret, key: str, held: float) -> Claimed:
     notice = Notice(row.tag, row.channel, body, row.created, row.expires)
-    return Claimed(row.id, key, notice, row.tries + 1, held)
+    return Claimed(row.id, key, notice, row.tries + 1, held, row.error)
 
 
 def _settle(tx: Tx, id_: int, fate: Fate, now: float, error: str) -> None:
