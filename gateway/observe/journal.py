@@ -8,6 +8,7 @@ from gateway.core.fault import Told
 from gateway.core.login import Admitted, Attempt, Origin
 from gateway.core.reason import Reason
 from gateway.observe.metrics import Metrics
+from gateway.policy.sightings import RaiseAlert
 
 _QUIET = frozenset({Reason.CLIENT_LEFT})
 """Contacts that are every health check's and port scan's: counted, and logged at debug only."""
@@ -32,6 +33,15 @@ class Journal:
             "login", outcome=outcome, reason=key, user=login.user, process=login.process, target=login.target,
             version=login.version, protocol=login.protocol, route=attempt.route, seconds=round(took, 4),
             **_contact(attempt.origin), **_if(meaning=reason.meaning if reason else "", drift=drift),
+        )  # fmt: skip
+
+    def alerted(self, attempt: Attempt, alert: RaiseAlert) -> None:
+        """Say what detection found in a login, and whether it refuses more of them: `outcome` is "block" or "alarm"."""
+        outcome = "block" if alert.blocks else "alarm"
+        self.metrics.add("gateway_alerts_total", alert.rule.value, outcome)
+        self._log.warning(
+            "alert", rule=alert.rule.value, outcome=outcome, subject=alert.subject, user=alert.user,
+            protocol=attempt.login.protocol, **_contact(attempt.origin), **_if(country=alert.country),
         )  # fmt: skip
 
     def verify_overdue(self, origin: Origin) -> None:
@@ -97,6 +107,31 @@ class Journal:
         """Say that it could not be had or broke. Only the kind of error is shown: its text may hold the account."""
         self.metrics.add("gateway_courier_failures_total", route)
         self._log.warning("courier_failed", route=route, upstream=address, error=type(error).__name__)
+
+    # ── notices ──
+
+    def notice_sent(self, channel: str) -> None:
+        """Count a notice that went out."""
+        self.metrics.add("gateway_notices_total", channel, "sent")
+
+    def notice_put_off(self, channel: str, kind: str, error: str, seconds: float) -> None:
+        """Say that a notice was not taken, and is tried again after so many seconds."""
+        self.metrics.add("gateway_notices_total", channel, "put_off")
+        self._log.warning("notice_put_off", channel=channel, detail=kind, error=error, seconds=round(seconds, 1))
+
+    def notice_given_up(self, channel: str, kind: str, error: str) -> None:
+        """Say that a notice will not go out."""
+        self.metrics.add("gateway_notices_total", channel, "given_up")
+        self._log.error("notice_given_up", channel=channel, detail=kind, error=error)
+
+    def channel_away(self, channel: str, error: str) -> None:
+        """Say that the server behind a channel cannot be reached; what waits is tried again."""
+        self.metrics.add("gateway_notices_total", channel, "away")
+        self._log.warning("channel_away", channel=channel, error=error)
+
+    def outbox(self, waiting: int) -> None:
+        """Note how many notices wait."""
+        self.metrics.set("gateway_outbox_waiting", value=waiting)
 
     # ── the gateway itself ──
 
