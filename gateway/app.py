@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from gateway.auth.authority import LocalAuthority
-from gateway.auth.parts import Parts
+from gateway.auth.parts import Parts, Where, nowhere
 from gateway.courier.couriers import Couriers
 from gateway.credentials import envelopes, password_check, policies_of
 from gateway.net.listener import rehearse
@@ -29,6 +29,7 @@ from gateway.notifications import notifying
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
+from gateway.policy.rules import Action, Policy
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings, StoreSettings
 from gateway.settings.types import split_address
@@ -75,6 +76,7 @@ def _rehearse(configuration: Configuration, journal: Journal) -> None:
     Couriers(couriers(configuration.settings), journal)
     password_check(configuration.settings).close()
     envelopes(configuration.settings).close()
+    _where(configuration.policies.house, journal)
 
 
 async def _process(configuration: Configuration, place: Place | None) -> int:
@@ -261,6 +263,7 @@ async def _parts(configuration: Configuration, store: Store, journal: Journal) -
         clock=clock,
         observer=journal,
         envelopes=keys,
+        where=_where(policies.house, journal),
     )
     pruning = asyncio.create_task(_prune(store, journal))
     try:
@@ -269,6 +272,15 @@ async def _parts(configuration: Configuration, store: Store, journal: Journal) -
         pruning.cancel()
         passwords.close()
         keys.close()
+
+
+def _where(policy: Policy, journal: Journal) -> Where:
+    """Return what knows countries, where a rule asks. Raises TableUnusable."""
+    if policy.detection.travel.action is Action.OFF:
+        return nowhere
+    from gateway.auth.places import Places  # noqa: PLC0415 - 50 MB that nobody else needs
+
+    return Places(journal.failed)
 
 
 def _node() -> str:

@@ -8,12 +8,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 from gateway.auth import records
+from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
 from gateway.core.login import Attempt
 from gateway.core.reason import Reason
 from gateway.policy import lockout
 from gateway.policy.rules import Counted
-from gateway.policy.snapshot import Failures, SetAddress, SetFailures, Snapshot
+from gateway.policy.sightings import Outcome
+from gateway.policy.snapshot import Change, Failures, SetAddress, SetFailures, Snapshot
 from gateway.store.errors import Conflict
 
 TRIES = 8
@@ -33,6 +35,7 @@ class EngineAnswers:
         self._store = parts.store
         self._policy_of = parts.policy_of
         self._clock = parts.clock
+        self._lookout = Lookout(parts)
         self._limit = limit
         self._expected: OrderedDict[str, _Expected] = OrderedDict()
 
@@ -65,15 +68,17 @@ class EngineAnswers:
                     entry = records.of_engine_answer(expected.attempt, session, now)
                     await self._store.apply(expected.attempt, snapshot, (SetFailures(Failures()),), entry, now)
                 else:
-                    changes = self._charge(snapshot, expected.digest, now)
+                    seen = self._lookout.noting(snapshot, expected.attempt, Outcome.BAD, now)
+                    changes = (*seen, *self._charge(snapshot, expected.digest, now))
                     entry = records.of_engine_refusal(expected.attempt, changes, session, now)
                     await self._store.apply(expected.attempt, snapshot, changes, entry, now)
+                    self._lookout.tell(expected.attempt, changes)
             except Conflict:
                 continue
             return
         raise Conflict("too many others were faster")
 
-    def _charge(self, snapshot: Snapshot, digest: bytes, now: float) -> tuple[SetAddress, SetFailures]:
+    def _charge(self, snapshot: Snapshot, digest: bytes, now: float) -> tuple[Change, ...]:
         rules = self._policy_of(snapshot.user).lockout
         failures = lockout.current(snapshot.failures, rules, now)
         counts = Counted.PASSWORD in rules.counts

@@ -10,9 +10,17 @@ from gateway.auth.passwords import PasswordCheck
 from gateway.core.login import Attempt, Moment
 from gateway.core.reason import Reason
 from gateway.policy.organisations import PolicyOf
+from gateway.policy.sightings import RaiseAlert
 from gateway.store.ports import LoginStore
 
 Clock = Callable[[], Moment]
+Where = Callable[[str], str]
+"""The country (ISO 3166-1 alpha-2) of an address, "" where it has none or nobody knows."""
+
+
+def nowhere(_address: str) -> str:
+    """Return no country: what is known where nobody asks."""
+    return ""
 
 
 class Digest(Protocol):
@@ -34,6 +42,9 @@ class Observer(Protocol):
     def failed(self, call: str, error: BaseException) -> None:
         """Something of our own failed, so the answer was no."""
 
+    def alerted(self, attempt: Attempt, alert: RaiseAlert) -> None:
+        """Detection raised an alert, or counted one up."""
+
 
 class Silent:
     """An observer that looks away."""
@@ -44,11 +55,14 @@ class Silent:
     def failed(self, call: str, error: BaseException) -> None:
         """Look away."""
 
+    def alerted(self, attempt: Attempt, alert: RaiseAlert) -> None:
+        """Look away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """`store`, `policy_of`, `clock`: where users, rules and time come from; `sleep` is the clock's other half.
-    `envelopes` open what a client encrypted.
+    `envelopes` open what a client encrypted; `where` knows the country of an address.
     """
 
     store: LoginStore
@@ -59,3 +73,4 @@ class Parts:
     observer: Observer = field(default_factory=Silent)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     envelopes: Envelopes = field(default_factory=Envelopes)
+    where: Where = nowhere

@@ -6,6 +6,8 @@ One record of failures for logins and forms (TW-8), one answer whatever was wron
 import random
 from dataclasses import dataclass, field
 
+from gateway.auth.engine import without_secrets
+from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
 from gateway.auth.records import failures_in
 from gateway.auth.verify import until_floor
@@ -14,7 +16,7 @@ from gateway.core.reason import Reason, public_text
 from gateway.core.secret import Secret
 from gateway.policy.decide import Admit, Deny, Evidence, NeedPassword
 from gateway.policy.proof import Asked, Factor, prove
-from gateway.policy.snapshot import Snapshot, SpendRecovery
+from gateway.policy.snapshot import Change, Snapshot, SpendRecovery, UsePasskey
 from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.errors import Conflict
 from gateway.store.people import RecoveryStore
@@ -34,14 +36,25 @@ class Denied(Exception):  # noqa: N818 - what happened
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """A passkey's answer as it came, and the use it makes of the passkey; None where it is not good."""
+
+    answer: Secret
+    use: UsePasskey | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody gives to prove who it is; `recovery` stands in for the code. `address` is where it comes from."""
+    """What somebody gives to prove who it is; `recovery` or a `passkey` stands in for the code. `address` is where it
+    comes from.
+    """
 
     user: str
     password: Secret | None = None
     code: Secret | None = None
     recovery: Secret | None = None
     address: str = ""
+    passkey: Signed | None = None
 
 
 class Proofs:
@@ -50,6 +63,7 @@ class Proofs:
     def __init__(self, parts: Parts, recovery: RecoveryStore) -> None:
         self._parts = parts
         self._codes = recovery
+        self._lookout = Lookout(parts)
 
     async def prove(
         self,
@@ -83,6 +97,7 @@ class Proofs:
             entry = _entry(hearing, decision)
             try:
                 await self._parts.store.apply(attempt, snapshot, decision.changes, entry, now)
+                self._lookout.tell(without_secrets(attempt), decision.changes)
             except Conflict:  # somebody else was faster: look again, not all at the same moment
                 await self._parts.sleep(random.uniform(0, 0.02 * (race + 1)))  # noqa: S311 - jitter
                 continue
@@ -90,12 +105,13 @@ class Proofs:
         raise Conflict("too many others were faster")
 
     async def _decide(self, hearing: "_Hearing", snapshot: Snapshot) -> Admit | Deny:
-        policy, recovery = self._parts.policy_of(snapshot.user), await self._recovery(hearing.claim, snapshot)
+        policy, instead = self._parts.policy_of(snapshot.user), await self._instead(hearing.claim, snapshot)
         for _ in range(2):
             password = hearing.passwords.get(snapshot.user.password_hash) if snapshot.user else None
             evidence = Evidence(self._digest(hearing.claim, snapshot), "", password)
-            asked = Asked(hearing.factors, hearing.held, recovery)
-            decision = prove(policy, snapshot, hearing.attempt, evidence, hearing.arrived.wall, asked)
+            asked = Asked(hearing.factors, hearing.held, instead)
+            proof = prove(policy, snapshot, hearing.attempt, evidence, hearing.arrived.wall, asked)
+            decision = self._lookout.judged(snapshot, hearing.attempt, proof, hearing.arrived.wall)
             if not isinstance(decision, NeedPassword) or snapshot.user is None:
                 break
             hashed = snapshot.user.password_hash
@@ -105,17 +121,21 @@ class Proofs:
             raise AssertionError("the password was looked at")  # noqa: TRY004 - not a caller's type
         return decision
 
-    async def _recovery(self, claim: Claim, snapshot: Snapshot) -> bytes | None:
+    async def _instead(self, claim: Claim, snapshot: Snapshot) -> Change | Deny | None:
+        if claim.passkey is not None:
+            return claim.passkey.use or Deny(Reason.BAD_CODE)
         if claim.recovery is None or snapshot.user is None:
             return None
         digest = recovery_digest(self._parts, snapshot.user.id, claim.recovery)
-        return digest if await self._codes.is_open(snapshot.user.id, digest) else None
+        good = await self._codes.is_open(snapshot.user.id, digest)
+        return SpendRecovery(digest) if good else Deny(Reason.BAD_CODE)
 
     def _digest(self, claim: Claim, snapshot: Snapshot) -> bytes:
         """Return what tells this proof from others (BY-3)."""
         if snapshot.user is None:
             return b""
-        given = (one.reveal() if one else b"" for one in (claim.password, claim.code, claim.recovery))
+        signed = claim.passkey.answer if claim.passkey else None
+        given = (one.reveal() if one else b"" for one in (claim.password, claim.code, claim.recovery, signed))
         return self._parts.digest(b"proof", snapshot.user.id.encode(), *given, snapshot.user.password_hash.encode())
 
 

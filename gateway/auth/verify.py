@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gateway.auth import records
 from gateway.auth.engine import EngineAnswers, without_secrets
+from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
 from gateway.auth.quiet import Quiet
 from gateway.auth.turns import Turns
@@ -31,7 +32,16 @@ from gateway.policy.decide import (
 from gateway.policy.snapshot import OpenSession, RenewSession, Snapshot, User
 from gateway.store.errors import Conflict
 
-_UNCHANGED = frozenset({Reason.LOCKED, Reason.BACKED_OFF, Reason.REPEATED, Reason.DISABLED, Reason.ADDRESS_BLOCKED})
+_UNCHANGED = frozenset(
+    {
+        Reason.LOCKED,
+        Reason.BACKED_OFF,
+        Reason.REPEATED,
+        Reason.DISABLED,
+        Reason.ADDRESS_BLOCKED,
+        Reason.SUSPICIOUS,
+    }
+)
 """Refusals that a client which reconnects by itself gets over and over: one audit row a minute is enough."""
 _HELPED = frozenset({Reason.NOT_ENROLLED, Reason.MUST_CHANGE_PASSWORD})
 """Refusals the user can end in the portal, so the text names it (CQ-2)."""
@@ -70,6 +80,7 @@ class Verifier:
         self._store = parts.store
         self._clock = parts.clock
         self._policy_of = parts.policy_of
+        self._lookout = Lookout(parts)
         self._engine = engine
         self._help_url = help_url
         self._limits = limits or Limits()
@@ -140,7 +151,8 @@ class Verifier:
     def _ask(self, attempt: Attempt, snapshot: Snapshot, hearing: "_Hearing") -> Decision:
         policy, hearing.digest = self._policy_of(snapshot.user), self._digest_of(attempt, snapshot)
         evidence = Evidence(hearing.digest, hearing.session, hearing.password_of(snapshot.user), hearing.waited)
-        return decide(policy, snapshot, attempt, evidence, self._clock().wall)
+        now = self._clock().wall
+        return self._lookout.judged(snapshot, attempt, decide(policy, snapshot, attempt, evidence, now), now)
 
     async def _opened(self, attempt: Attempt) -> Attempt:
         sealed = attempt.login.sealed
@@ -169,6 +181,7 @@ class Verifier:
             raise TypeError("an admission opens or renews a session of a user")
         entry = records.of_admission(attempt, snapshot, decision, now)
         await self._store.apply(attempt, snapshot, decision.changes, entry, now)
+        self._lookout.tell(without_secrets(attempt), decision.changes)
         memory = snapshot.memory
         if isinstance(opened, RenewSession):
             return Admitted(opened.id, user.name, opened.idle, opened.lifetime, memory)
@@ -187,6 +200,7 @@ class Verifier:
         if kept_back is not None:
             entry = records.of_refusal(attempt, snapshot, decision, now.wall, kept_back)
             await self._store.apply(attempt, snapshot, decision.changes, entry, now.wall)
+            self._lookout.tell(without_secrets(attempt), decision.changes)
         return self._refused(decision, snapshot)
 
     async def _take_over(self, attempt: Attempt, snapshot: Snapshot, decision: TakeOver, hearing: "_Hearing") -> None:

@@ -26,9 +26,11 @@ from gateway.policy.decide import (
 from gateway.policy.lockout import address_key
 from gateway.policy.rules import Action, DetectionRules, Policy
 from gateway.policy.sightings import Outcome, RaiseAlert, Rule, Sight, Sightings
-from gateway.policy.snapshot import BurnStep, Change, SetAddress, Snapshot, SpendRecovery
+from gateway.policy.snapshot import BurnStep, Change, SetAddress, Snapshot, SpendRecovery, UsePasskey
 
 D = TypeVar("D", bound=Decision)
+_SPENT = BurnStep | SpendRecovery | UsePasskey
+"""What an admission spends where a second factor was proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,7 @@ class Scene:
         if user is None:
             return False
         if code_demanded(self.policy, user, self.snapshot.devices):
-            spent = isinstance(decision, Admit) and any(
-                isinstance(one, BurnStep | SpendRecovery) for one in decision.changes
-            )
+            spent = isinstance(decision, Admit) and any(isinstance(one, _SPENT) for one in decision.changes)
             return spent or isinstance(decision, TakeOver)
         return user.method in LOCAL or self.attempt.origin.certificate in user.certificates
 

@@ -22,6 +22,7 @@ from gateway.protocols.registry import PROTOCOLS, Venue
 from gateway.settings.connections import Listener
 from gateway.settings.connections import Protocol as ProtocolName
 from gateway.settings.data import names_in, profile_file, venue_file
+from gateway.settings.detection import DetectionOverrides
 from gateway.settings.model import Settings
 from gateway.settings.policy import FirmPolicyOverrides
 from gateway.settings.problems import ConfigError, Problem, path_of, problems_in
@@ -68,24 +69,30 @@ def load(
 def _policies(settings: Settings, problems: list[Problem]) -> Policies:
     """Resolve the house's policy, and over it each firm's that sets anything (CQ-8). Raises ConfigError for the profile."""
     profile = named_profile(settings.profile)
-    house = _resolved(profile, settings.policy, "policy", problems)
+    house = _resolved(profile, settings.policy, "policy.", problems)
+    house = _resolved(replace(profile, policy=house), settings.detection, "", problems)
     own = {one.name: one.policy for one in settings.organisation if one.policy.as_overrides()}
     within = replace(profile, policy=house)
-    path = "organisation.{}.policy".format
+    path = "organisation.{}.policy.".format
     return Policies(house, {name: _resolved(within, over, path(name), problems) for name, over in own.items()})
 
 
-def _resolved(profile: Profile, over: FirmPolicyOverrides, path: str, problems: list[Problem]) -> Policy:
-    """Return the profile's policy with `over` on top; where that may not be, the profile's own and the problems."""
+def _resolved(
+    profile: Profile, over: FirmPolicyOverrides | DetectionOverrides, path: str, problems: list[Problem]
+) -> Policy:
+    """Return the profile's policy with `over` on top; where that may not be, the profile's own and the problems.
+
+    `path` is what stands before a setting's name in the file.
+    """
     try:
         return resolve(profile, over.as_overrides())
     except WeakerThanProfile as error:
         problems += [
-            Problem(f"{path}.{one.bound.setting}", f"{one.words}, says profile {profile.name!r}")
+            Problem(f"{path}{one.bound.setting}", f"{one.words}, says profile {profile.name!r}")
             for one in error.violations
         ]
     except BadSetting as error:
-        problems.append(Problem(path, str(error)))
+        problems.append(Problem(path.rstrip("."), str(error)))
     return profile.policy
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from gateway.core.secret import Secret
 from gateway.settings.connections import Listener, RouteSettings
 from gateway.settings.credentials import PasswordKey, PasswordSettings
+from gateway.settings.detection import DetectionOverrides
 from gateway.settings.notify import NotifySettings
 from gateway.settings.people import OrganisationSettings, PeopleSettings
 from gateway.settings.policy import PolicyOverrides
@@ -134,6 +135,8 @@ class Settings(Section):
     """Keys that clients encrypt passwords for."""
     policy: PolicyOverrides = PolicyOverrides()
     """Overrides of the profile."""
+    detection: DetectionOverrides = DetectionOverrides()
+    """What no single account shows, noticed at login (SF-18, SF-19, SF-20, BY-8)."""
     log: LogSettings = LogSettings()
     """The log."""
     admin: AdminSettings = AdminSettings()

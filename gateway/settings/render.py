@@ -111,6 +111,8 @@ def _default_words(option: Option) -> str:
 def _policy_path(option: Option) -> list[str]:
     """Return where the policy has the option, nothing where it is none of the policy's."""
     names = [*option.table.removeprefix("organisation.").split("."), option.name]
+    if names[0] == "detection":
+        return names
     return names[1:] if names[0] == "policy" else []
 
 
