@@ -57,12 +57,13 @@ class NoPost:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a good link asks for and sets."""
+    """What a good link asks for and sets. `begun`: the new authenticator's key was shown already."""
 
     user: str
     purpose: Purpose
     expires: float
     plan: Plan
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Links:
     async def open(self, token: Secret, now: float) -> Opened:
         """Return what a link asks for and sets. Raises NotFound where it is not good (any more)."""
         link, account, wanted = await self._good(token, now)
-        return Opened(account.user.name, link.purpose, link.expires, wanted)
+        return Opened(account.user.name, link.purpose, link.expires, wanted, begun=bool(link.device))
 
     async def enrol(self, token: Secret, by: Actor) -> Enrolment:
         """Begin an authenticator: its key is shown this once (M7-4); one that was begun before is gone.

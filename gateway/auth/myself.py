@@ -7,6 +7,7 @@ login's own record of failures behind it; what was shown once is never shown aga
 import secrets
 from base64 import b32encode
 
+from gateway.auth.history import PAGE, Visit, visits
 from gateway.auth.house import House
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Claim, Proofs, recovery_digest
@@ -16,7 +17,7 @@ from gateway.policy.decide import code_demanded
 from gateway.policy.proof import Factor
 from gateway.policy.snapshot import Device
 from gateway.store.errors import Conflict, NotFound
-from gateway.store.ports import Actor, DeviceInfo, SessionRow
+from gateway.store.ports import Account, Actor, DeviceInfo, SessionRow
 from gateway.store.store import Store
 
 CODES = 10
@@ -36,13 +37,21 @@ class Myself:
 
     # ── looking ──
 
+    async def account(self, by: Actor) -> Account:
+        """Return one's account. Raises NotFound."""
+        return await self._store.users.show(by.name)
+
     async def devices(self, by: Actor) -> tuple[DeviceInfo, ...]:
         """Return one's authenticators, without their keys. Raises NotFound."""
-        return (await self._store.users.show(by.name)).devices
+        return (await self.account(by)).devices
 
     async def sessions(self, by: Actor) -> tuple[SessionRow, ...]:
         """Return one's live sessions."""
         return await self._store.sessions.live(by.wall, by.name)
+
+    async def history(self, by: Actor, before: int | None = None, limit: int = PAGE) -> tuple[Visit, ...]:
+        """Return one's logins, newest first, a page at a time (see history.py)."""
+        return await visits(self._store.audit, by.name, before, limit)
 
     async def recovery_codes_left(self, by: Actor) -> int:
         """Return how many recovery codes are unused."""
@@ -51,8 +60,12 @@ class Myself:
     # ── authenticators ──
 
     async def add(self, password: Secret, device: Device, label: str, by: Actor) -> Enrolment:
-        """Begin another authenticator; it counts once confirmed. Raises Denied, Conflict where there are enough (SF-6)."""
+        """Begin another authenticator; it counts once confirmed, and one that was begun before is gone.
+
+        Raises Denied, Conflict where there are enough (SF-6).
+        """
         await self._prove(password, "device.add", by)
+        await self._forget_begun("", by)
         return await self._people.enroll(by.name, _unconfirmed(device), label, by)
 
     async def regenerate(self, password: Secret, device_id: str, by: Actor) -> Enrolment:
@@ -62,9 +75,7 @@ class Myself:
         """
         old = await self._mine(device_id, by)
         await self._prove(password, "device.regenerate", by)
-        for begun in await self.devices(by):
-            if begun.replaces == old.id and not begun.confirmed:
-                await self._store.devices.remove(by.name, begun.id, by)
+        await self._forget_begun(old.id, by)
         device = Device("", Secret(b""), old.algorithm, old.digits, old.period, confirmed=False)
         return await self._people.enroll(by.name, device, old.name, by, replaces=old.id)
 
@@ -113,6 +124,11 @@ class Myself:
 
     async def _prove(self, password: Secret, purpose: str, by: Actor) -> None:
         await self._proofs.prove(Claim(by.name, password, address=by.address), _PASSWORD, purpose)
+
+    async def _forget_begun(self, replaces: str, by: Actor) -> None:
+        for begun in await self.devices(by):
+            if begun.replaces == replaces and not begun.confirmed:
+                await self._store.devices.remove(by.name, begun.id, by)
 
     async def _mine(self, device_id: str, by: Actor) -> DeviceInfo:
         for device in await self.devices(by):

@@ -124,7 +124,7 @@ async def visit_of(request: Request, portal: Portal) -> Visit:
     if session is None:
         return Visit(request, portal, None, None, by, visitor)
     by = replace(by, name=session.user)
-    return Visit(request, portal, token, session, by, visitor, await portal.office.desk.standing(by))
+    return Visit(request, portal, token, session, by, visitor, await portal.office.myself.account(by))
 
 
 def _token(request: Request) -> Secret | None:

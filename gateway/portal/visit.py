@@ -16,10 +16,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.auth.signin import Entered, WebSession
 from gateway.core.secret import Secret
-from gateway.policy.roles import Role, Standing
+from gateway.policy.roles import Role, role_at
+from gateway.policy.rules import Policy
 from gateway.portal.spec import Portal
 from gateway.portal.views import render
-from gateway.store.ports import Actor
+from gateway.store.ports import Account, Actor
 
 SESSION, VISITOR = "__Host-session", "__Host-visitor"
 FIELD = 4096
@@ -40,12 +41,36 @@ class Visit:
     session: WebSession | None
     by: Actor
     visitor: str
-    standing: Standing | None = None
+    account: Account | None = None
     typed: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     fault: str = ""
     faults: tuple[str, ...] = ()
     status: int = HTTPStatus.OK
+
+    @property
+    def signed_in(self) -> WebSession:
+        """Return the session, on a page that needs one."""
+        if self.session is None:
+            raise Stale
+        return self.session
+
+    @property
+    def held(self) -> Secret:
+        """Return the session's token, on a page that needs one."""
+        if self.token is None:
+            raise Stale
+        return self.token
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy this person is judged by; the house's for a visitor (CQ-8)."""
+        return self.portal.policy_of(self.account.user if self.account else None)
+
+    @property
+    def role(self) -> Role:
+        """Return what this person may be for others now."""
+        return role_at(self.account.user.grant, self.by.wall) if self.account else Role.USER
 
     # ── what was typed ──
 
@@ -83,7 +108,7 @@ class Visit:
             "site": self.portal.site,
             "csrf": self.csrf,
             "session": self.session,
-            "role": self.standing.role if self.standing else Role.USER,
+            "role": self.role,
             "path": self.request.url.path,
             "fault": self.fault,
             "faults": self.faults,
@@ -111,11 +136,6 @@ class Visit:
         """Take the browser's session away, and send it to a page."""
         answer = self.go(path, said)
         answer.delete_cookie(SESSION, path="/", secure=True, httponly=True, samesite="strict")
-        return answer
-
-    def keep(self, entered: Entered, answer: Response) -> Response:
-        """Give the browser a renewed token beside an answer."""
-        _set(answer, SESSION, entered.token.reveal().decode())
         return answer
 
 

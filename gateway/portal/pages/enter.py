@@ -23,13 +23,8 @@ async def enter(visit: Visit) -> Response:
     """Open a session; who was signed in in this browser is signed out."""
     if visit.token:
         await visit.portal.office.signin.leave(visit.token, visit.by)
-    claim = Claim(
-        visit.text("user"),
-        visit.secret("password") or Secret(b""),
-        visit.code(),
-        visit.code("recovery"),
-        visit.by.address,
-    )
+    password = visit.secret("password") or Secret(b"")
+    claim = Claim(visit.text("user"), password, visit.code(), visit.code("recovery"))
     entered = await visit.portal.office.signin.enter(claim, visit.by)
     return visit.enter(entered, HOME[entered.session.level])
 
@@ -46,3 +41,18 @@ async def leave(visit: Visit) -> Response:
     if visit.token:
         await visit.portal.office.signin.leave(visit.token, visit.by)
     return visit.leave("/sign-in", "signed_out")
+
+
+@pages.get("/code", Needs.PASSWORD)
+async def second(visit: Visit) -> Response:
+    """Ask for the second factor, where the password was proved alone."""
+    return visit.page("code.html")
+
+
+@pages.post("/code", Needs.PASSWORD, on=second)
+async def prove(visit: Visit) -> Response:
+    """Prove it by a code or a recovery code."""
+    signed_in = visit.portal.office.signin
+    claim = Claim(visit.signed_in.user, code=visit.code() or Secret(b""), recovery=visit.code("recovery"))
+    entered = await signed_in.step_up(visit.held, claim, visit.by)
+    return visit.enter(entered, HOME[entered.session.level])

@@ -1,0 +1,21 @@
+"""What several pages read from their forms."""
+
+import hmac
+
+from gateway.core.secret import Secret
+from gateway.portal.visit import Visit
+
+
+def new_password(visit: Visit) -> Secret:
+    """Return a new password that was typed twice alike. Raises ValueError."""
+    new, again = visit.secret("new_password") or Secret(b""), visit.secret("new_password_again") or Secret(b"")
+    if not new:
+        raise ValueError("a new password is needed")
+    if not hmac.compare_digest(new.reveal(), again.reveal()):
+        raise ValueError("the new password was not typed the same way twice")
+    return new
+
+
+def password(visit: Visit) -> Secret:
+    """Return the current password, which every change of a credential asks for (M7-4). An empty one is wrong like any other."""
+    return visit.secret("password") or Secret(b"")
