@@ -14,9 +14,11 @@ LONGEST_LENGTH: Final = 12
 """Digits of a BodyLength; `9=0000067` is real."""
 TRAILER: Final = 7
 """Bytes of `10=ddd<SOH>`."""
+CHECKSUM: Final = rb"\x0110=[0-9]{3}\x01"
+"""The pattern of a message's end, with the SOH before it."""
 
 _HEAD = re.compile(rb"8=(FIX[^\x01=]{1,10})\x019=([0-9]{1,12})\x01")
-_CHECKSUM = re.compile(rb"\x0110=[0-9]{3}\x01")
+_CHECKSUM = re.compile(CHECKSUM)
 _BEGIN = b"8=FIX"
 
 

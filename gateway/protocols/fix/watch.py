@@ -14,15 +14,13 @@ from typing import Final
 
 from gateway.core.dialect import Side
 from gateway.protocols.fix.fields import scan, values
-from gateway.protocols.fix.framing import TRAILER, Frame, More, frame
+from gateway.protocols.fix.framing import CHECKSUM, TRAILER, Frame, More, frame
 
 LARGEST_HELD: Final = 65_536
 """Bytes of an unfinished message that are held back; of a larger one the dialect passes on what is there."""
 
 LARGEST_CACHE: Final = 16_384
-"""Beginnings of messages whose size is remembered, behind each of 256 CheckSums: of some 64 lengths and types."""
-UNREAD: Final = 1 << 60
-"""The size of what can't be read: behind the end of every chunk."""
+"""Beginnings of messages whose size is remembered: of the client's some 64 lengths and types, behind 256 CheckSums."""
 KEY: Final = 24
 """Bytes that hold a header and MsgType, `8=FIX.4.4|9=152|35=D|`, and little of MsgSeqNum; a padded BodyLength needs more."""
 LONGEST_TYPE: Final = 6
@@ -32,15 +30,15 @@ _LOGON = re.compile(rb"A\x01(?<=35=A\x01)").search
 """Sought by its rarest byte: a third faster than from the front."""
 _BUSINESS = re.compile(rb"\x0135=(?:[^0-5A\x01]|[0-5A][^\x01])").search
 _NUMBERED: Final = frozenset((b"34", b"43"))
-_CHECKSUM: Final = b"\x0110="
-_END: Final = rb"\x0110=[0-9]{3}\x01"
-_ANY_END: Final = b"\x0110=000\x01"
+_ENDS: Final = frozenset(b"\x0110=%03d\x01" % value for value in range(1000))
+_SOME_END: Final = b"\x0110=000\x01"
+"""Stands before the first message of a chunk: what was forwarded before it has ended."""
 
 
 class _Sizes:
-    """The bytes around a message's beginning to its size; UNREAD for a MsgType that is the dialect's and for no header.
+    """What stands around a message's beginning, to the message's size; nothing for a MsgType that is the dialect's.
 
-    Invariant: only what was read is remembered, and never more than LARGEST_CACHE of it, whatever the peers send.
+    Invariant: only what was read is known, and never more than LARGEST_CACHE of it, whatever the peers send.
     """
 
     __slots__ = ("_match", "_overhead", "known")
@@ -51,19 +49,19 @@ class _Sizes:
         self._overhead = len(begin) + len(b"8=\x019=\x01") + TRAILER
         self.known: dict[bytes, int] = {}
 
-    def of(self, key: bytes) -> int:
-        """Return the size."""
-        return self.known.get(key) or self.read(key)
-
-    def read(self, key: bytes) -> int:
-        """Return a size that is not known yet, and remember it."""
-        head = self._match(key)
+    def learn(self, around: bytes) -> bool:
+        """Read a size that is not known yet, if it can be read."""
+        head = self._match(around)
         if head is None:
-            return UNREAD
+            return False
         if len(self.known) >= LARGEST_CACHE:
             self.known.clear()
-        size = self.known[key] = self._overhead + len(head[1]) + int(head[1])
-        return size
+        self.known[around] = self._overhead + len(head[1]) + int(head[1])
+        return True
+
+    def of(self, around: bytes) -> int:
+        """Return the size, 0 for none."""
+        return self.known[around] if around in self.known or self.learn(around) else 0
 
 
 @lru_cache(maxsize=32)
@@ -81,14 +79,15 @@ class FixWatch:
 
     # fmt: off
     __slots__ = (
-        "_behind", "_business", "_key", "_need", "_sizes", "exact", "last", "lost", "number", "tail",
+        "_behind", "_business", "_key", "_known", "_need", "_sizes", "exact", "last", "lost", "number", "tail",
     )
     # fmt: on
 
     def __init__(self, side: Side, begin: bytes) -> None:
-        types = b"A245" if side is Side.CLIENT else b"A45"
-        self._behind = _ANY_END if side is Side.CLIENT else b""
-        self._sizes = _sizes(_END if self._behind else b"", begin, types)
+        guarded = side is Side.CLIENT
+        self._behind = _SOME_END if guarded else b""
+        self._sizes = _sizes(CHECKSUM if guarded else b"", begin, b"A245" if guarded else b"A45")
+        self._known = self._sizes.known
         self._key = KEY
         self._need = 0
         self._business = False
@@ -114,8 +113,10 @@ class FixWatch:
             return None
         if self.tail:
             return self._joined(self.tail, chunk)
-        end = self._end(chunk, 0)
-        return self._forward(b"", chunk, end) if end >= 0 else None
+        end = len(chunk)
+        if self._known.get(self._behind + chunk[: self._key]) != end:
+            end = self._end(chunk, 0)
+        return self._forward(b"", chunk, end) if self._is_sound(chunk, 0, end) else None
 
     def hold(self, tail: bytes, need: int) -> None:
         """Keep the beginning of a message; `need` is its whole size, 0 where that is not known yet."""
@@ -130,70 +131,76 @@ class FixWatch:
 
     def _joined(self, held: bytes, chunk: bytes) -> bytes | None:
         """Look at the message that `held` begins by itself: then what follows it need not be copied to be looked at."""
-        size = self._need or self._sizes.of(self._behind + (held + chunk[: self._key])[: self._key])
+        size = self._need or self._size(held + chunk[: self._key])
         begin = size - len(held)
-        if begin > len(chunk):
+        if not size or begin > len(chunk):
             return self._longer(held + chunk)
-        if self._end(held + chunk[:begin], 0) != size:
+        first = held + chunk[:begin]
+        if self._size(first) != len(first) or not self._is_sound(first, 0, size):
             return None
         end = self._end(chunk, begin)
-        return self._forward(held, chunk, end) if end >= 0 else None
+        return self._forward(held, chunk, end) if self._is_sound(chunk, begin, end) else None
 
     def _longer(self, held: bytes) -> bytes | None:
-        need = self._unfinished(held, 0)
-        if need < 0:
+        if not self._is_unfinished(held, 0):
             return None
-        self.hold(held, need)
+        self.tail = held
         return b""
+
+    def _size(self, message: bytes) -> int:
+        return self._sizes.of(self._behind + message[: self._key])
+
+    def _end(self, chunk: bytes, begin: int) -> int:
+        """Return where the whole messages from `begin` on end, and only an unfinished one follows; -1: the dialect's."""
+        known, behind = self._known, self._behind
+        lead = len(behind)
+        at, last, width = begin - lead, len(chunk) - lead, lead + self._key
+        around, read = behind + chunk[begin : begin + self._key], True
+        while read:
+            try:
+                while (at := at + known[around]) < last:
+                    around = chunk[at : at + width]
+                break
+            except KeyError:
+                read = self._sizes.learn(around)
+        if read and at == last:
+            return len(chunk)
+        start = at + lead - (known[around] if read else 0)
+        return start if self._is_unfinished(chunk, start) else -1
+
+    def _is_unfinished(self, chunk: bytes, at: int) -> bool:
+        """Whether the message that begins at `at` needs more bytes and can be held back until they come."""
+        match frame(chunk, at):
+            case More(size) if size <= LARGEST_HELD:
+                self._need = size
+                return True
+            case Frame(body=body):
+                self._key = max(self._key, body - at + LONGEST_TYPE)
+        return False
+
+    def _is_sound(self, chunk: bytes, begin: int, end: int) -> bool:
+        """Whether what is whole, if anything, ends in a CheckSum field, and a guarded one imitates no Logon."""
+        if end <= begin:
+            return end == begin
+        return chunk[end - TRAILER - 1 : end] in _ENDS and not (self._behind and _LOGON(chunk, begin, end))
 
     def _forward(self, held: bytes, chunk: bytes, end: int) -> bytes:
         """Return what is whole, copied at most once; hold back the rest."""
-        self.tail = chunk[end:]
-        whole = b"".join((held, memoryview(chunk)[:end])) if held else chunk[:end]
+        whole = chunk
+        if held or end < len(chunk):
+            self.tail = chunk[end:]
+            whole = b"".join((held, memoryview(chunk)[:end]))
         if whole:
             self.last = whole
             if not self._business and _BUSINESS(whole):
                 self._business = True
         return whole
 
-    def _end(self, chunk: bytes, begin: int) -> int:
-        """Return where the whole messages from `begin` on end; what is behind them needs `_need`. -1: the dialect's."""
-        behind, key = self._behind, self._key
-        known, read = self._sizes.known, self._sizes.read
-        lead = len(behind)
-        at, last, width = begin - lead, len(chunk) - lead, lead + key
-        around = behind + chunk[begin : begin + key]
-        while True:
-            try:
-                size = known[around]
-            except KeyError:
-                size = read(around)
-            at += size
-            if at >= last:
-                break
-            around = chunk[at : at + width]
-        self._need = 0
-        if at > last:
-            at -= size
-            self._need = self._unfinished(chunk, at + lead)
-        at += lead
-        ended = at == begin or (chunk[at - 8 : at - 4] == _CHECKSUM and chunk[at - 1] == 1)
-        return at if self._need >= 0 and ended and not (behind and _LOGON(chunk, begin)) else -1
-
-    def _unfinished(self, chunk: bytes, at: int) -> int:
-        """Return the size of the message that begins at `at`, 0 where it can't be told yet; -1: not one to hold back."""
-        match frame(chunk, at):
-            case More(size) if size <= LARGEST_HELD:
-                return size
-            case Frame(body=body):
-                self._key = max(self._key, body - at + LONGEST_TYPE)
-        return -1
-
     def _newest(self, chunk: bytes) -> int | None:
         """Return the MsgSeqNum of the last message that is no PossDup; None where there is none."""
         ends = [0]
         while ends[-1] < len(chunk):
-            ends.append(ends[-1] + self._sizes.of(self._behind + chunk[ends[-1] : ends[-1] + self._key]))
+            ends.append(ends[-1] + self._size(chunk[ends[-1] : ends[-1] + self._key]))
         messages = (chunk[start:end] for end, start in pairwise(reversed(ends)))
         return next((number for message in messages if (number := _live_number(message))), None)
 
