@@ -9,6 +9,7 @@ from gateway.auth.intake.intake import Intake
 from gateway.auth.links import Links, Post
 from gateway.auth.myself import Myself
 from gateway.auth.parts import Parts
+from gateway.auth.passkeys import Passkeys
 from gateway.auth.proofs import Proofs
 from gateway.auth.requests import Requests
 from gateway.auth.signin import SignIn
@@ -27,12 +28,14 @@ class Office:
     requests: Requests
     myself: Myself
     signin: SignIn
+    passkeys: Passkeys
 
     @classmethod
     def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
         """Put them together; without `post` links are copied by hand."""
         links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
         desk = Desk(store, people, links, Intake(store, parts.policy_of, house), house)
+        signin = SignIn(store, parts, proofs, house)
         return cls(
             people,
             proofs,
@@ -40,5 +43,6 @@ class Office:
             desk,
             Requests(store, proofs, links, desk, house),
             Myself(store, parts, people, proofs, house),
-            SignIn(store, parts, proofs, house),
+            signin,
+            Passkeys(store, parts, proofs, signin, house),
         )

@@ -168,8 +168,13 @@ class People:
         return await self._store.sessions.live(now, name)
 
     async def reset(self, name: str, by: Actor) -> int:
-        """Destroy all keys of a user (M7-6) and end its sessions; return how many there were. Raises NotFound."""
+        """Destroy all keys of a user (M7-6), its passkeys too, and end its sessions; return how many keys there were.
+
+        Raises NotFound.
+        """
         account = await self._store.users.show(name)
+        for passkey in account.passkeys:
+            await self._store.passkeys.remove(name, passkey.id, by)
         for device in account.devices:
             await self._store.devices.remove(name, device.id, by)
         return len(account.devices)

@@ -12,7 +12,7 @@ from gateway.core.reason import Reason
 from gateway.policy import lockout, totp
 from gateway.policy.decide import LOCAL, Admit, Case, Deny, Evidence, NeedPassword
 from gateway.policy.rules import Counted, Policy
-from gateway.policy.snapshot import BurnStep, Change, Failures, SetAddress, SetFailures, Snapshot, SpendRecovery
+from gateway.policy.snapshot import BurnStep, Change, Failures, SetAddress, SetFailures, Snapshot
 
 
 class Factor(Enum):
@@ -27,13 +27,13 @@ BOTH = frozenset(Factor)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be proved, and what was `held` to be proved before. `recovery` is the digest of a recovery code that is
-    good and was given instead of a code.
+    """What is to be proved, and what was `held` to be proved before. `instead`: what was given in place of a code, as
+    the change that spends it, or why it is not good.
     """
 
     factors: frozenset[Factor] = BOTH
     held: frozenset[Factor] = frozenset()
-    recovery: bytes | None = None
+    instead: Change | Deny | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,15 @@ class Proof(Case):
         return Admit(tuple(self._cleared()) + ((spent,) if spent else ()))
 
     def _spend(self) -> Change | Deny:
-        if self.asked.recovery is not None:
-            return SpendRecovery(self.asked.recovery)
+        match self.asked.instead:
+            case Deny() as wrong:
+                return self._fail(wrong.reason, Counted.CODE)
+            case None:
+                return self._typed()
+            case good:
+                return good
+
+    def _typed(self) -> Change | Deny:
         if not self._devices:
             return self._fail(Reason.NOT_ENROLLED, Counted.CODE)
         found = self._find()

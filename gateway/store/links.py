@@ -12,6 +12,7 @@ from gateway.store.acts import end_all, record, touch, void_links
 from gateway.store.audit import Event
 from gateway.store.database import Database, Tx, exclusively
 from gateway.store.errors import Conflict, NotFound
+from gateway.store.passkeys import forget_passkeys
 from gateway.store.people import Link, Redemption
 from gateway.store.ports import Actor
 from gateway.store.schema import burnt_steps, devices, links, users
@@ -127,6 +128,7 @@ def _confirm(tx: Tx, user: str, redemption: Redemption, by: Actor) -> None:
         raise NotFound("the authenticator that was begun is gone: begin again")
     if redemption.others_go:
         tx.execute(sa.delete(devices).where(devices.c.user_id == user, devices.c.id != redemption.device))
+        forget_passkeys(tx, user)
     burn = {"device_id": redemption.device, "step": redemption.step, "slot": "", "session": "", "wall": by.wall}
     tx.execute(sa.insert(burnt_steps), burn)
 

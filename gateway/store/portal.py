@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from gateway.store.ports import Account, Actor
+from gateway.store.ports import Account, Actor, PasskeyInfo
 
 
 class Level(Enum):
@@ -69,3 +69,36 @@ class WebSessionStore(Protocol):
 
     async def answered(self, digest: bytes) -> bytes:
         """Return what was kept and forget it: each is good for one answer. Raises NotFound where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """What a signature is checked with (WebAuthn): `credential` is the authenticator's name for it, `public_key` COSE,
+    `count` its last signature counter, `transports` how browsers may reach it.
+    """
+
+    id: str
+    name: str
+    credential: bytes
+    public_key: bytes
+    count: int
+    transports: tuple[str, ...] = ()
+
+
+class PasskeyStore(Protocol):
+    """Passkeys. Every change is audited with its actor and moves the user's revision."""
+
+    async def add(self, user: str, passkey: Passkey, by: Actor, *, at_most: int) -> PasskeyInfo:
+        """Add a passkey to the user named `user`; an empty `id` is given one.
+
+        Raises NotFound, Conflict where there are `at_most` already or the credential is somebody's.
+        """
+
+    async def passkeys(self, user: str) -> tuple[Passkey, ...]:
+        """Return a user's passkeys, oldest first."""
+
+    async def rename(self, user: str, passkey: str, name: str, by: Actor) -> None:
+        """Call a passkey something else. Raises NotFound."""
+
+    async def remove(self, user: str, passkey: str, by: Actor) -> None:
+        """Forget a passkey. Raises NotFound."""

@@ -10,6 +10,7 @@ from gateway.store.acts import end_all, record, touch, void_links
 from gateway.store.audit import Detail, Event
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, NotFound
+from gateway.store.passkeys import forget_passkeys
 from gateway.store.people import Request, State
 from gateway.store.ports import Actor
 from gateway.store.schema import devices, recovery_codes, requests, users
@@ -139,6 +140,7 @@ def _reset_password(tx: Tx, user: sa.Row[Any], _request: Request, by: Actor) -> 
 def _reset_authenticator(tx: Tx, user: sa.Row[Any], _request: Request, by: Actor) -> None:
     tx.execute(sa.delete(devices).where(devices.c.user_id == user.id))
     tx.execute(sa.delete(recovery_codes).where(recovery_codes.c.user_id == user.id))
+    forget_passkeys(tx, user.id)
     void_links(tx, user.id, by)
     end_all(tx, user.id, by)
 

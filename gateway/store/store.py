@@ -24,8 +24,8 @@ from gateway.store.keys import SqlKeyStore
 from gateway.store.links import SqlLinkStore
 from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
-from gateway.store.passkeys import SqlPasskeyStore
 from gateway.store.outbox import SqlOutboxStore
+from gateway.store.passkeys import SqlPasskeyStore
 from gateway.store.postgres import PostgresDatabase
 from gateway.store.readers import SqlReaderStore
 from gateway.store.recovery import SqlRecoveryStore
