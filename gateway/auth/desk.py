@@ -6,6 +6,7 @@ what it gave at once. That it is really that person was proved before (`Proofs`)
 
 from dataclasses import replace
 
+from gateway.auth.history import PAGE, Visit, visits
 from gateway.auth.house import House
 from gateway.auth.intake.intake import Checked, Intake
 from gateway.auth.intake.values import Reading
@@ -79,11 +80,7 @@ class Desk:
 
     async def everybody(self, by: Actor) -> list[Account]:
         """Return the accounts the actor may see, by name. Raises Forbidden."""
-        actor = await self.standing(by)
-        found = ruling(actor, Act.READ, actor)
-        if found is not Ruling.ALLOWED:
-            raise Forbidden(found)
-        own = actor.organisation if actor.role is Role.DELEGATED_ADMIN else None
+        own = await self._own(by)
         return [one for one in await self._people.everybody() if own is None or one.user.organisation == own]
 
     async def search(self, text: str, by: Actor) -> list[Account]:
@@ -107,6 +104,21 @@ class Desk:
         """Return a user's live sessions (TW-12). Raises Forbidden, NotFound."""
         await self._seen(name, Act.READ, by)
         return await self._store.sessions.live(by.wall, name)
+
+    async def live(self, by: Actor) -> tuple[SessionRow, ...]:
+        """Return the live sessions of everybody whom the actor may see (TW-12), oldest first. Raises Forbidden."""
+        known = {one.user.name for one in await self.everybody(by)}
+        return tuple(one for one in await self._store.sessions.live(by.wall) if one.user in known)
+
+    async def history(self, name: str, by: Actor, before: int | None = None, limit: int = PAGE) -> tuple[Visit, ...]:
+        """Return a user's logins, newest first, a page at a time (HK-7, TW-12). Raises Forbidden, NotFound."""
+        await self._seen(name, Act.READ, by)
+        return await visits(self._store.audit, name, before, limit)
+
+    async def groups(self, by: Actor) -> tuple[Group, ...]:
+        """Return the groups the actor may see, by name. Raises Forbidden."""
+        own = await self._own(by)
+        return tuple(one for one in await self._store.groups.list() if own is None or one.organisation == own)
 
     # ── acts ──
 
@@ -184,6 +196,14 @@ class Desk:
         owners = {group.name: group.organisation for group in await self._store.groups.list()} if changed else {}
         if any(owners.get(name, user.organisation) != user.organisation for name in changed):
             await self.permit(by, Act.CHANGE_BINDINGS, Standing("", user.organisation))
+
+    async def _own(self, by: Actor) -> str | None:
+        """Return the only organisation the actor may look at; None: all of them. Raises Forbidden."""
+        actor = await self.standing(by)
+        found = ruling(actor, Act.READ, actor)
+        if found is not Ruling.ALLOWED:
+            raise Forbidden(found)
+        return actor.organisation if actor.role is Role.DELEGATED_ADMIN else None
 
     async def _seen(self, name: str, act: Act, by: Actor) -> Account:
         account = await self._store.users.show(name)

@@ -5,12 +5,12 @@ while rows are appended and still find a row that is there without the head, or 
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.store.audit import AuditEntry, AuditRow, Head, Verification, genesis, link
+from gateway.store.audit import AuditEntry, AuditRow, Event, Head, Verification, genesis, link, plain
 from gateway.store.database import ChainKey, Database
 from gateway.store.errors import StoreError
 from gateway.store.schema import audit, audit_head
@@ -23,6 +23,12 @@ _NEXT = (
     sa.select(*(audit.c[name] for name in AuditRow.__slots__))
     .where(audit.c.seq > sa.bindparam("after"))
     .order_by(audit.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+_OF_USER = (
+    sa.select(*(audit.c[name] for name in AuditRow.__slots__))
+    .where(audit.c.user == sa.bindparam("name"), audit.c.event.in_(sa.bindparam("events", expanding=True)))
+    .order_by(audit.c.seq.desc())
     .limit(sa.bindparam("limit"))
 )
 
@@ -42,6 +48,15 @@ class SqlAuditStore:
         """See AuditStore."""
         found = {"after": after, "limit": limit}
         rows = await self._database.read(lambda connection: connection.execute(_NEXT, found).all())
+        return tuple(AuditRow(*row) for row in rows)
+
+    async def of_user(
+        self, name: str, events: Collection[Event], before: int | None = None, limit: int = 1000
+    ) -> tuple[AuditRow, ...]:
+        """See AuditStore."""
+        found = {"name": plain(name), "events": sorted(event.value for event in events), "limit": limit}
+        statement = _OF_USER if before is None else _OF_USER.where(audit.c.seq < before)
+        rows = await self._database.read(lambda connection: connection.execute(statement, found).all())
         return tuple(AuditRow(*row) for row in rows)
 
     async def head(self) -> Head:

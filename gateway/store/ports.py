@@ -4,7 +4,7 @@ Every method raises StoreUnavailable where the database does not answer within i
 since 1970. A value handed out holds no connection; a key is a `Secret`, and only `snapshot` and `devices` open one.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from gateway.core.login import Attempt, Note
 from gateway.core.reason import Reason
 from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Change, Device, Failures, Snapshot, User
-from gateway.store.audit import AuditEntry, AuditRow, Head, Verification
+from gateway.store.audit import AuditEntry, AuditRow, Event, Head, Verification
 from gateway.store.vault import MasterKey
 
 
@@ -218,6 +218,11 @@ class AuditStore(Protocol):
 
     async def rows(self, after: int = 0, limit: int = 1000) -> tuple[AuditRow, ...]:
         """Return rows in their order, beginning behind number `after`."""
+
+    async def of_user(
+        self, name: str, events: Collection[Event], before: int | None = None, limit: int = 1000
+    ) -> tuple[AuditRow, ...]:
+        """Return a user's rows about these events, newest first, beginning in front of number `before`."""
 
     async def head(self) -> Head:
         """Return the end of the chain: to be noted elsewhere, and checked against later."""
