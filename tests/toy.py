@@ -24,9 +24,9 @@ class Toy(PerConnection):
     def __init__(self) -> None:
         self.line, self.held, self.user, self.passing = b"", b"", b"", False
 
-    def feed(self, side: Side, data: bytes, now: Moment) -> list[Output]:
+    def feed(self, side: Side, data: bytes, arrived: Moment) -> list[Output]:
         if self.passing:
-            return [Pass(side.other, data.upper())]
+            return [Pass(side.other, data.upper() if b"shout" in data else data)]
         if side is Side.UPSTREAM:
             self.passing = data.startswith(b"OK")
             return [Pass(Side.CLIENT, data), Answered(self.passing)]
@@ -37,7 +37,7 @@ class Toy(PerConnection):
         match line.split():
             case [b"LOGIN", user, code]:
                 self.user, name = user, user.decode("latin1")
-                return [Found(Login("toy", name, name, "ENGINE", "toy", None, Secret(code), name))]
+                return [Found(Login("toy", name, name, "ENGINE", "toy", None, Secret(code), name), arrived)]
         return [Violation(Reason.NOT_A_LOGIN)]
 
     def admitted(self, verdict: Admitted) -> list[Output]:

@@ -71,10 +71,11 @@ class Client:
 
     def received(self, leg: Leg, data: bytes) -> None:
         """Give bytes to the passage, or hold them while a Logon waits."""
+        now = self._post.now()
         if leg not in {self.client, self._upstream} or leg.held or self._holds(leg):
-            leg.hold(data)
+            leg.hold(data, now)
         else:
-            self._drive(Received(leg.side, data))
+            self._drive(Received(leg.side, data, now))
 
     def lost(self, leg: Leg) -> None:
         """Tell the passage that a side is gone; forget the client when both are."""

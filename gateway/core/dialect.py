@@ -34,9 +34,13 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A complete login. The dialect holds everything behind it until `admitted` or `refused`."""
+    """A complete login. The dialect holds everything behind it until `admitted` or `refused`.
+
+    `arrived`: when its last byte was read, however long it waited for its turn (BY-4).
+    """
 
     login: Login
+    arrived: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,13 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """New credentials of the login that passes already (AMQP: connection.update-secret); answered by `renewed`."""
+    """New credentials of the login that passes already (AMQP: connection.update-secret); answered by `renewed`.
+
+    `arrived` is a Found's.
+    """
 
     login: Login
+    arrived: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +148,8 @@ class Dialect(Protocol):
 
     dials_on_accept: bool
 
-    def feed(self, side: Side, data: bytes, now: Moment) -> list[Output]:
-        """Take bytes that arrived from `side`. Never raises, whatever the bytes."""
+    def feed(self, side: Side, data: bytes, arrived: Moment) -> list[Output]:
+        """Take bytes that arrived from `side`, maybe a while ago. Never raises, whatever the bytes."""
 
     def admitted(self, verdict: Admitted) -> list[Output]:
         """Return the login without its secrets, for the upstream. What was held behind it is kept until
@@ -153,7 +161,7 @@ class Dialect(Protocol):
 
     def resumed(self, now: Moment) -> list[Output]:
         """The login was refused, or the session logged out, and the connection stays: return what was held behind it,
-        looked at as `feed` would.
+        looked at as `feed` would; a login in it arrived when it was fed.
         """
 
     def refused(self, verdict: Refused) -> Farewell:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.core.dialect import Side
-from gateway.core.login import Admitted, Attempt, Note, Verdict
+from gateway.core.login import Admitted, Attempt, Moment, Note, Verdict
 from gateway.core.reason import Reason
 from gateway.core.route import Route
 
@@ -17,10 +17,11 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Bytes arrived from `side`."""
+    """Bytes arrived from `side`; `arrived` is when they were read, which may be before their turn."""
 
     side: Side
     data: bytes = field(repr=False)
+    arrived: Moment
 
 
 @dataclass(frozen=True, slots=True)

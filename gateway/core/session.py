@@ -84,7 +84,7 @@ class Session(Ending):
         return []
 
     def _read(self, event: Received, now: Moment) -> list[Action]:
-        return self._outputs(self._dialect.feed(event.side, event.data, now), now)
+        return self._outputs(self._dialect.feed(event.side, event.data, event.arrived), now)
 
     def _late(self, event: Ticked, now: Moment) -> list[Action]:
         waiting = self.state
@@ -97,7 +97,7 @@ class Session(Ending):
         return self._outputs(self._dialect.ticked(now), now)
 
     def _await(self, now: Moment) -> list[Action]:
-        """Let the connection live on: what came behind the login or logout is looked at as if it came now."""
+        """Let the connection live on: what came behind the login or logout is looked at now."""
         self.state = AwaitingLogin(now.mono + self._limits.login)
         return self._outputs(self._dialect.resumed(now), now)
 
@@ -123,11 +123,11 @@ class Session(Ending):
     def _violation(self, output: Violation, now: Moment) -> list[Action]:
         return self._violated(output.reason, now)
 
-    def _found(self, output: Found, now: Moment) -> list[Action]:
+    def _found(self, output: Found, _now: Moment) -> list[Action]:
         route = self._route(output.login)
         if route is None:
             return self._close(Reason.NO_ROUTE)
-        attempt = Attempt(output.login, self._origin, route.name, now)
+        attempt = Attempt(output.login, self._origin, route.name, output.arrived)
         self.state = Checking(attempt, route)
         return [Verify(attempt)]
 
@@ -210,7 +210,7 @@ class Session(Ending):
         route = self._route(output.login)
         if passing.renewal or route is None:
             return self._violated(Reason.NO_ROUTE if route is None else Reason.GARBLED, now)
-        attempt = Attempt(output.login, self._origin, route.name, now, renews=passing.grant.session)
+        attempt = Attempt(output.login, self._origin, route.name, output.arrived, renews=passing.grant.session)
         self.state = replace(passing, renewal=attempt)
         return [Verify(attempt)]
 

@@ -97,12 +97,11 @@ class Connection:
 
     def received(self, leg: Leg, data: bytes) -> None:
         """Give bytes to the session, or hold them while it can't take them."""
-        if leg is not self._client and leg is not self._upstream:
-            leg.hold(data)  # not adopted yet
-        elif leg.held or self._holds(leg):
-            leg.hold(data)
+        now, adopted = self._services.clock(), leg in (self._client, self._upstream)
+        if not adopted or leg.held or self._holds(leg):
+            leg.hold(data, now)
         else:
-            self._drive(Received(leg.side, data))
+            self._drive(Received(leg.side, data, now))
 
     def lost(self, leg: Leg) -> None:
         """Tell the session that a side is gone; forget the connection when both are."""
@@ -152,17 +151,19 @@ class Connection:
     # ── events in, actions out ──
 
     def _drive(self, event: Event) -> None:
+        self._act(event)
+        while waited := self._taken_up():
+            self._act(waited)
+
+    def _act(self, event: Event) -> None:
         for action in self._decided(event):
             try:
                 EXECUTED[type(action)](self, action)
             except Exception as error:  # noqa: BLE001 - the actions behind it, the record of the end, must still happen
                 self._services.journal.failed("action", error)
                 self.abort()
-        self._replay(self._client)
-        if self._upstream is not None:
-            if isinstance(self.session.state, Parting):
-                self._upstream.choke(choked=False)  # a client that does not read must not hide the venue's answer
-            self._replay(self._upstream)
+        if self._upstream is not None and isinstance(self.session.state, Parting):
+            self._upstream.choke(choked=False)  # a client that does not read must not hide the venue's answer
 
     def _decided(self, event: Event) -> list[Action]:
         try:
@@ -183,9 +184,12 @@ class Connection:
                 return leg is self._client and self._dialect.holds
         return False
 
-    def _replay(self, leg: Leg) -> None:
-        if leg.held and not self._holds(leg):
-            leg.data_received(leg.release())
+    def _taken_up(self) -> Received | None:
+        """Return a piece of what was held and can be taken now, as of when it came."""
+        for leg in (self._client, self._upstream):
+            if leg is not None and leg.held and not self._holds(leg):
+                return Received(leg.side, *leg.next())
+        return None
 
     def _send(self, send: Send) -> None:
         leg = self._client if send.side is Side.CLIENT else self._upstream
@@ -210,7 +214,7 @@ class Connection:
         done, _ = await asyncio.wait([asked], timeout=services.patience.verify)
         if not done:
             services.journal.verify_overdue(attempt.origin)
-            self._judged(_unavailable(), attempt)
+            self._judged(_UNAVAILABLE, attempt)
         self._judged(await self._verdict(asked), attempt)
 
     async def _after_the_last(self, attempt: Attempt) -> Verdict:
@@ -223,7 +227,7 @@ class Connection:
             return await asked
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
             self._services.journal.failed("verify", error)
-            return _unavailable()
+            return _UNAVAILABLE
 
     def _judged(self, verdict: Verdict, attempt: Attempt) -> None:
         waiting = self.session.state
@@ -329,8 +333,7 @@ class Connection:
         self._grant = None
 
 
-def _unavailable() -> Refused:
-    return Refused(Reason.UNAVAILABLE, public_text(Reason.UNAVAILABLE))
+_UNAVAILABLE = Refused(Reason.UNAVAILABLE, public_text(Reason.UNAVAILABLE))
 
 
 EXECUTED: dict[type[Action], Callable[[Connection, Any], None]] = {

@@ -4,6 +4,8 @@ import asyncio
 from typing import Protocol, cast
 
 from gateway.core.dialect import Side
+from gateway.core.login import Moment
+from gateway.net.held import Held
 from gateway.net.pipe import Sink, discard
 
 HOLD = 65_536
@@ -39,7 +41,7 @@ class Leg(asyncio.BaseProtocol):
         self.side = side
         self.owner = owner
         self.transport: asyncio.Transport | None = None
-        self.held = b""
+        self.held = Held()
         self.closing = False
         self.gone = False
         self._full = False
@@ -92,16 +94,21 @@ class Leg(asyncio.BaseProtocol):
         if self.transport is not None and not self.closing:
             self.transport.write(data)
 
-    def hold(self, data: bytes) -> None:
+    def hold(self, data: bytes, arrived: Moment) -> None:
         """Keep bytes that can't be taken yet, in order."""
-        self.held += data
-        self._full = len(self.held) >= HOLD
-        self._pace()
+        self.held.add(data, arrived)
+        self._fill()
+
+    def next(self) -> tuple[bytes, Moment]:
+        """Return the first piece of what was held, and when it came."""
+        piece = self.held.first()
+        self._fill()
+        return piece
 
     def release(self) -> bytes:
-        """Return what was held, and read again."""
-        data, self.held, self._full = self.held, b"", False
-        self._pace()
+        """Return all that was held, and read again."""
+        data = self.held.all()
+        self._fill()
         return data
 
     def choke(self, *, choked: bool) -> None:
@@ -118,7 +125,8 @@ class Leg(asyncio.BaseProtocol):
         if self.transport is None or self.closing:
             return
         self.closing = True
-        self.held, self._full, self._choked = b"", False, False
+        self.held.clear()
+        self._full = self._choked = False
         self.use(discard)
         if self.transport.is_closing():
             return
@@ -136,6 +144,10 @@ class Leg(asyncio.BaseProtocol):
         if self.transport is not None:
             self.closing = True
             self.transport.abort()
+
+    def _fill(self) -> None:
+        self._full = len(self.held) >= HOLD
+        self._pace()
 
     def _pace(self) -> None:
         if self.transport is None or self.transport.is_closing():

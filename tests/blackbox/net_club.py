@@ -16,13 +16,13 @@ class Club(ManyLogins):
         super().__init__()
         self.rest = {}
 
-    def feed(self, side, data, now):
+    def feed(self, side, data, arrived):
         *lines, self.rest[side] = (self.rest.get(side, b"") + data).split(b"\n")
-        return [output for line in lines for output in super(Club, self).feed(side, line, now)]
+        return [output for line in lines for output in super(Club, self).feed(side, line, arrived)]
 
     def _let_go(self, now):
         held, self.held = self.held, b""
-        return super().feed(Side.CLIENT, held, now) if held else []
+        return super().feed(Side.CLIENT, held, self.arrived) if held else []
 
     def watch(self, side):
         return Look()

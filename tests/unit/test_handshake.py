@@ -113,19 +113,19 @@ def test_every_row_is_true(title, rows):
         assert type(session.state).__name__ == before, f"before {name} from {origin}"
         if origin == "clock":
             now = Moment(now.mono + LONG, now.wall + LONG)
-        for event in events(name, origin, session, peers):
+        for event in events(name, origin, session, peers, now):
             session.handle(event, now)
         assert type(session.state).__name__ == after, f"after {name} from {origin}"
 
 
-def events(name: str, origin: str, session: Session, peers: Fix | Amqp) -> Iterator[ev.Event]:
+def events(name: str, origin: str, session: Session, peers: Fix | Amqp, now: Moment) -> Iterator[ev.Event]:
     if name in VERDICTS:
         judged = session.state.renewal if isinstance(session.state, Passing) else session.state.attempt
         yield ev.Judged(VERDICTS[name], judged)
     elif (name, origin) in COMMON:
         yield COMMON[name, origin]
     else:
-        yield from (ev.Received(side, data) for side, data in peers.said(name, Side(origin)))
+        yield from (ev.Received(side, data, now) for side, data in peers.said(name, Side(origin)))
 
 
 def test_the_page_has_conversations_of_every_protocol():

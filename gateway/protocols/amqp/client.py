@@ -50,7 +50,7 @@ class Client:
             return  # the gateway has said it, or there is nobody to say it to
         elif name == Method.CONNECTION_UPDATE_SECRET and line.passing and line.request:
             password, code = split_code(Secret(cursor.long()), line.venue.code_digits)
-            line.out.say(Renewal(_renewed(line.request.login, password, code)))
+            line.out.say(Renewal(_renewed(line.request.login, password, code), line.arrived))
         else:
             cut(line, NOT_ALLOWED)
 

@@ -48,14 +48,18 @@ class AmqpDialect:
 
     # ── bytes ──
 
-    def feed(self, side: Side, data: bytes, now: Moment) -> list[Output]:
-        """Take bytes that arrived from `side`. Never raises, whatever the bytes."""
+    def feed(self, side: Side, data: bytes, arrived: Moment) -> list[Output]:
+        """Take bytes that arrived from `side`, maybe a while ago. Never raises, whatever the bytes."""
         line = self._line
         before = line.phase
-        (line.up if side is Side.CLIENT else line.down).add(data)
+        if side is Side.CLIENT:
+            line.arrived = arrived
+            line.up.add(data)
+        else:
+            line.down.add(data)
         outputs = self._run(self._from_client if side is Side.CLIENT else self._from_broker)
         if line.phase is Phase.CHECKING is not before:
-            self._beat_at = now.mono + self._pace()
+            self._beat_at = arrived.mono + self._pace()
         return outputs
 
     def _run(self, act: Callable[[], None]) -> list[Output]:

@@ -118,7 +118,7 @@ class Greeting:
         login = Login("amqp", read.user, read.user, ANY_VHOST, VERSION, password, code, stream=read.user)
         line.request = Request(0, Properties(0), login, frames=(with_password(one, read, password),))
         line.phase = Phase.CHECKING
-        line.out.say(Found(login))
+        line.out.say(Found(login, line.arrived))
 
     def _refused(self, one: Frame) -> None:
         line = self._line

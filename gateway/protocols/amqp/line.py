@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.dialect import Output, Pass, Side
-from gateway.core.login import Login
+from gateway.core.login import Login, Moment
 from gateway.protocols.amqp.channels import Channel, Shut
 from gateway.protocols.amqp.content import Contents, Properties
 from gateway.protocols.amqp.frames import LARGEST, Frame, GarbledError, Stream
@@ -99,7 +99,7 @@ class Outbox:
 
 
 class Line:
-    """One connection. `up` is what came from the client, `down` what came from the broker.
+    """One connection. `up` is what came from the client, at `arrived` the last of it; `down` what came from the broker.
 
     Invariants: `confirming` holds the confirms of the channels that have them, `renumbering` of those whose tags differ;
     `collecting` the channels on which a content of the client is collected, `attending` those whose frames from the broker
@@ -109,7 +109,7 @@ class Line:
     """
 
     __slots__ = (
-        "attending", "channels", "collecting", "confirming", "contents", "down", "ended", "greeted", "held", "identity", "learned",
+        "arrived", "attending", "channels", "collecting", "confirming", "contents", "down", "ended", "greeted", "held", "identity", "learned",
         "left", "nuisance", "opened", "out", "password", "phase", "refused", "renumbering", "request", "session", "tuning", "up",
         "user", "venue", "vhost",
     )  # fmt: skip
@@ -122,6 +122,7 @@ class Line:
         self.vhost = ""
         self.phase = Phase.AWAITING
         self.up, self.down = Stream(), Stream()
+        self.arrived = Moment(0.0, 0.0)
         self.down.limit = LARGEST
         self.contents = Contents()
         self.channels: dict[int, Channel] = {}

@@ -183,7 +183,7 @@ class Publishes:
             publish = mandatory(publish)
         line.request = Request(channel.number, properties, login, tag, (publish, header), read.stripped)
         line.phase = Phase.CHECKING
-        line.out.say(Found(login))
+        line.out.say(Found(login, line.arrived))
 
     def _misplaced(
         self, read: LoginRequest, channel: Channel, collected: Collected, properties: Properties

@@ -114,7 +114,7 @@ class FixDialect(PerConnection):
             return [Violation(reason)]
         self._buffer = self._buffer[framed.end :]
         self._found, self._logon, self._arrived = True, logon, now.wall
-        return [Found(logon.login)]
+        return [Found(logon.login, now)]
 
 
 def _claim(logon: Logon) -> Claim:

@@ -40,10 +40,10 @@ class Play:
         return passage.handle(event, self.now)
 
     def says(self, passage: Passage, data: bytes) -> list:
-        return self.gives(passage, Received(Side.CLIENT, data))
+        return self.gives(passage, Received(Side.CLIENT, data, self.now))
 
     def hears(self, passage: Passage, data: bytes) -> list:
-        return self.gives(passage, Received(Side.UPSTREAM, data))
+        return self.gives(passage, Received(Side.UPSTREAM, data, self.now))
 
     def logged_in(self) -> Passage:
         passage = self.client()

@@ -40,20 +40,20 @@ def play(text, *, dialect=None, routes=ROUTES):
         if rest.startswith("after "):
             now += float(rest.split()[1])
             continue
-        actions = session.handle(_event(rest, asked), Moment(now, now))
+        actions = session.handle(_event(rest, asked, Moment(now, now)), Moment(now, now))
         asked += [action.attempt for action in actions if isinstance(action, ev.Verify)]
         due = [_words(action) for action in actions]
     assert not due, f"at the end the session also said {due}"
     return session
 
 
-def _event(words, asked):
+def _event(words, asked, now):
     kind, _, rest = words.partition(" ")
     match kind:
         case "connected":
             return ev.Connected()
         case "client" | "upstream":
-            return ev.Received(Side(kind), rest.encode())
+            return ev.Received(Side(kind), rest.encode(), now)
         case "judged":
             words, earlier = rest.removeprefix("earlier "), rest.startswith("earlier ")
             return ev.Judged(_verdict(words), asked[-2 if earlier else -1])

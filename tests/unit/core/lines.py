@@ -33,9 +33,11 @@ class LineDialect(PerConnection):
         self.user = None
         self.passing = False
         self.parted = set()
+        self.arrived = None
         self.held = b""
 
-    def feed(self, side, data, now):
+    def feed(self, side, data, arrived):
+        self.arrived = arrived if side is Side.CLIENT else self.arrived
         return [output for line in data.decode().split("/") for output in self._line(side, line)]
 
     def _line(self, side, line):
@@ -52,7 +54,7 @@ class LineDialect(PerConnection):
         if not line.startswith("LOGIN"):
             return [Violation(Reason.NOT_A_LOGIN)]
         _, self.user, code = line.split()
-        return [Found(Login("line", self.user, "P", "T", "1", code=Secret(code), stream="s"))]
+        return [Found(Login("line", self.user, "P", "T", "1", code=Secret(code), stream="s"), self.arrived)]
 
     def admitted(self, verdict):
         return [Pass(Side.UPSTREAM, f"LOGIN {self.user}".encode())]
@@ -99,9 +101,9 @@ class ManyLogins(LineDialect):
     def holds(self):
         return bool(self.held)
 
-    def feed(self, side, data, now):
+    def feed(self, side, data, arrived):
         if not self.held or side is Side.UPSTREAM:
-            return super().feed(side, data, now)
+            return super().feed(side, data, arrived)
         self.held += b"/" + data
         return []
 
@@ -121,10 +123,10 @@ class ManyLogins(LineDialect):
                 self.passing, self.open = False, True
                 return [Pass(Side.UPSTREAM, b"LOGOUT"), LoggedOut(stays=True)]
             case Side.CLIENT, ["NEW", code] if self.passing:
-                return [Renewal(self._login(code))]
+                return [Renewal(self._login(code), self.arrived)]
             case Side.CLIENT, ["LOGIN", user, code] if self.open:
                 self.open, self.user = False, user
-                return [Found(self._login(code))]
+                return [Found(self._login(code), self.arrived)]
             case Side.CLIENT, _ if not self.open and not self.passing:
                 self.held += line.encode() if not self.held else b"/" + line.encode()
                 return []
@@ -145,7 +147,7 @@ class ManyLogins(LineDialect):
 
     def _let_go(self, now):
         held, self.held = self.held, b""
-        return self.feed(Side.CLIENT, held, now) if held else []
+        return self.feed(Side.CLIENT, held, self.arrived) if held else []
 
     def refused(self, verdict):
         return Farewell(mail=(f"NO {verdict.reason.key}".encode(),), stays=True)

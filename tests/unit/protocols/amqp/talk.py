@@ -183,7 +183,7 @@ class Talk:
                 self.shortcuts += 1
                 self._out[side.other] += out
                 return self
-        return self.drive(Received(side, data))
+        return self.drive(Received(side, data, self.now))
 
     def client(self, *data: bytes) -> "Talk":
         for one in data:
