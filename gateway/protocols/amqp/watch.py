@@ -1,4 +1,4 @@
-"""The hot path: a loop over frame headers, and a straight line past whole messages that are framed as those before.
+"""The hot path: a loop over frame headers, and straight lines past whole messages (the client's are in `rows`).
 
 From the client a publish's exchange and key are compared, as bytes, with those seen before; from the broker only where
 contents end is kept, so that a frame of the gateway's own finds its place. What needs the exact look goes to the dialect, with
@@ -6,15 +6,14 @@ everything behind it. Whole frames only go on; an unfinished one stays in the st
 The straight lines save time and decide nothing: they let by what the loop would let by as it came, and note the same.
 """
 
-from collections.abc import Callable
 from struct import Struct
-from sys import maxsize
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from gateway.protocols.amqp.content import CONTENT, HEADER_DUE, HEADER_LEAST
-from gateway.protocols.amqp.frames import BODY, HEAD, HEADER, HEARTBEAT, METHOD, OVERHEAD, GarbledError, Stream
+from gateway.protocols.amqp.frames import BODY, END, HEAD, HEADER, HEARTBEAT, METHOD, OVERHEAD, GarbledError, Stream
 from gateway.protocols.amqp.line import Line
 from gateway.protocols.amqp.methods import Cursor, Method
+from gateway.protocols.amqp.rows import HEADERS, Rows
 
 MOST_SEEN: Final = 256
 """Arguments of publishes that are remembered as harmless; a client has a handful."""
@@ -25,18 +24,14 @@ _unpack_next = Struct(">BBHI").unpack_from
 _NEXT_HEADER: Final = Struct(">BBHI4xQ")
 _unpack_next_header = _NEXT_HEADER.unpack_from
 """The same where the next is a header frame, and the body's size."""
-_END: Final = 0xCE
 _PUBLISH: Final = Method.BASIC_PUBLISH.to_bytes(4, "big")
 _FREE: Final = frozenset(
     one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK, Method.BASIC_REJECT, Method.BASIC_QOS)
 )
 _ACKS: Final = frozenset(one.to_bytes(4, "big") for one in (Method.BASIC_ACK, Method.BASIC_NACK))
 _ACK_LENGTH: Final = 13
-_JOINT: Final = _END << 8 | BODY
-"""The end octet of a frame and the kind of the next, a body frame."""
 _FLAGS: Final = 19
-"""Where a header frame has its property flags; 0x20 of the first byte says headers, which may copy a message to further keys."""
-_HEADERS: Final = 0x20
+"""Where a header frame has its property flags."""
 
 
 class Watch:
@@ -69,43 +64,21 @@ class Watch:
         return None
 
 
-class Alike(NamedTuple):
-    """How messages of a client begin: a harmless publish and the head of a header frame. `read` gives of one that may begin so
-    its beginning, its first byte of property flags, its joint to a body frame, and that frame's length; the body is at `body`.
-    """
-
-    beginning: bytes
-    channel: int
-    read: Callable[[bytes, int], tuple[Any, ...]]
-    body: int
-
-
-_NONE: Final = Alike(b"", 0, HEAD.unpack_from, maxsize)
-"""No message is as long."""
-
-
-def alike(beginning: bytes, channel: int, header: int) -> Alike:
-    """Return how messages begin whose header frame has a payload of `header` bytes, which is what `beginning` ends with."""
-    shape = Struct(f">{len(beginning)}s12xB{header - 13}xH2xI")
-    return Alike(beginning, channel, shape.unpack_from, shape.size)
-
-
 class ClientWatch(Watch):
     """Looks for publishes of the login's key, copies to it, and methods that the allow-list has to judge.
 
-    Invariants: a publish whose arguments are not in `_seen` was compared with the login's key; only then `_known` may have how its
-    message begins. `_last` is how the last one began that was in `_known`.
+    Invariant: a publish whose arguments are not in `_seen` was compared with the login's key, and only then its message's beginning
+    is made known to `_rows`.
     """
 
-    __slots__ = ("_confirming", "_known", "_last", "_seen", "_silent")
+    __slots__ = ("_confirming", "_rows", "_seen", "_silent")
 
     def __init__(self, line: Line) -> None:
         super().__init__(line, line.up)
         self._confirming = line.confirming
         self._silent = frozenset(text.encode() for text in line.venue.heartbeats)
         self._seen: set[bytes] = set()
-        self._known: dict[bytes, Alike] = {}
-        self._last = _NONE
+        self._rows = Rows(line, self._silent)
 
     def __call__(self, chunk: bytes) -> bytes | None:  # noqa: C901, PLR0911, PLR0912 - one loop: a call costs as much as a frame
         """Look at one chunk; see `gateway.core.dialect.Watch`."""
@@ -114,14 +87,14 @@ class ClientWatch(Watch):
             return None
         if stream.held is not None and not (chunk := stream.joined(chunk)):
             return b""
-        at, size, limit = self._row(chunk, 0), len(chunk), stream.limit
+        at, size, limit = self._rows.past(chunk, 0), len(chunk), stream.limit
         whole = size - OVERHEAD
         while at <= whole:
             kind, channel, length = _unpack(chunk, at)
             end = at + length + OVERHEAD
             if end > size:
                 break
-            if chunk[end - 1] != _END or length > limit:
+            if chunk[end - 1] != END or length > limit:
                 return self._odd(chunk, at)
             if kind == METHOD:
                 name = chunk[at + 7 : at + 11]
@@ -135,58 +108,25 @@ class ClientWatch(Watch):
                 if not stream.business and chunk[at + 7 : end - 1] not in self._silent:
                     stream.business = True
             elif kind == HEADER:
-                if length < HEADER_LEAST or (chunk[at + _FLAGS] & _HEADERS and chunk.find(b"CC", at, end) >= 0):
+                if length < HEADER_LEAST or (chunk[at + _FLAGS] & HEADERS and chunk.find(b"CC", at, end) >= 0):
                     return self._odd(chunk, at)
             elif kind != HEARTBEAT:
                 return self._odd(chunk, at)
             at = end
         return chunk if at == size else self._rest(chunk, at)
 
-    def _row(self, chunk: bytes, at: int) -> int:
-        """Return where the whole messages end that begin at `at`, and as the last one did; `at` where there is none."""
-        stream, silent = self._stream, self._silent
-        beginning, channel, read, body = self._last
-        size, limit, count = len(chunk), stream.limit, 0
-        room = size - body
-        while at < room:
-            begins, flags, joint, length = read(chunk, at)
-            end = at + body + length
-            if begins != beginning or flags & _HEADERS or joint != _JOINT or length > limit:
-                break
-            if end >= size or chunk[end] != _END:
-                break
-            if not stream.business and chunk[at + body : end] not in silent:
-                stream.business = True
-            at = end + 1
-            count += 1
-        if count and channel in self._confirming:
-            self._confirming[channel].sent += count
-        return at
-
     def _published(self, chunk: bytes, at: int, channel: int, end: int) -> int:
         """Return where what goes on behind `at` ends: the publish, or the row of messages that it begins; `at` where it may not."""
-        beginning = chunk[at : end + HEAD.size]
-        if known := self._known.get(beginning):
-            self._last = known
-            if (row := self._row(chunk, at)) > at:
-                return row
-        elif chunk[at + 11 : end - 1] in self._seen or self._harmless(chunk[at + 11 : end - 1]):
-            self._remember(beginning, channel, chunk[end : end + _FLAGS + 1])
-        else:
+        row = self._rows.past(chunk, at)
+        if row > at:
+            return row
+        if chunk[at + 11 : end - 1] not in self._seen and not self._harmless(chunk[at + 11 : end - 1]):
             return at
         if channel in self._confirming:
             self._confirming[channel].sent += 1
+        if end + HEAD.size <= len(chunk):
+            self._rows.remember(chunk[at : end + HEAD.size], channel)
         return end
-
-    def _remember(self, beginning: bytes, channel: int, header: bytes) -> None:
-        """Remember how a harmless message begins; its `header` frame is given up to the first property flags."""
-        if len(header) <= _FLAGS or header[_FLAGS] & _HEADERS:
-            return
-        kind, _, length = _unpack(header)
-        if kind == HEADER and HEADER_LEAST <= length <= self._stream.limit:
-            if len(self._known) >= MOST_SEEN:
-                self._known.clear()
-            self._last = self._known[beginning] = alike(beginning, channel, length)
 
     def _harmless(self, arguments: bytes) -> bool:
         """Say whether a publish is none of the login's, and remember it."""
@@ -223,7 +163,7 @@ class BrokerWatch(Watch):
         if not OVERHEAD <= size <= stream.limit or stream.exact or stream.held is not None:
             return self._walk(chunk)
         kind, channel, length = _unpack(chunk)
-        if kind != METHOD or channel != contents.current or chunk[-1] != _END:
+        if kind != METHOD or channel != contents.current or chunk[-1] != END:
             return self._walk(chunk)
         at = length + OVERHEAD - 1
         if length == _ACK_LENGTH:
@@ -235,9 +175,9 @@ class BrokerWatch(Watch):
             end, kind, other, length, due = _unpack_next_header(chunk, at)
             at += length + OVERHEAD
             if (
-                (end, kind, other, at + 1 + due + OVERHEAD) != (_END, HEADER, channel, size)
+                (end, kind, other, at + 1 + due + OVERHEAD) != (END, HEADER, channel, size)
                 or length < HEADER_LEAST
-                or _unpack_next(chunk, at) != (_END, BODY, channel, due)
+                or _unpack_next(chunk, at) != (END, BODY, channel, due)
             ):
                 return self._walk(chunk)
             if self._counts:
@@ -262,11 +202,11 @@ class BrokerWatch(Watch):
             end = at + length + OVERHEAD
             if end > size:
                 break
-            if channel != current or length > limit or chunk[end - 1] != _END:
+            if channel != current or length > limit or chunk[end - 1] != END:
                 if method >= 0 and chunk[method + 7 : method + 11] in CONTENT:
                     due = HEADER_DUE
                 contents.due = due
-                if not channel or length > limit or chunk[end - 1] != _END:
+                if not channel or length > limit or chunk[end - 1] != END:
                     return self._odd(self._renumbered(chunk, acks), at)
                 due, current = contents.switch(channel), channel
             method = -1

@@ -4,15 +4,24 @@ from collections.abc import Iterable
 
 from gateway.protocols.amqp.confirms import Confirms
 from gateway.protocols.amqp.line import Line
+from gateway.protocols.amqp.rows import Rows
 from gateway.protocols.amqp.watch import BrokerWatch, ClientWatch, Watch
 from tests.unit.protocols.amqp.talk import FRAME_MAX, VENUE
+
+
+class NoRows(Rows):
+    """Never gets past anything."""
+
+    def past(self, _chunk: bytes, at: int) -> int:
+        return at
 
 
 class ClientLoop(ClientWatch):
     """Looks at one frame after another."""
 
-    def _row(self, _chunk: bytes, at: int) -> int:
-        return at
+    def __init__(self, line: Line) -> None:
+        super().__init__(line)
+        self._rows = NoRows(line, frozenset())
 
 
 class BrokerLoop(BrokerWatch):

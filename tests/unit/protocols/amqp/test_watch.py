@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core.dialect import Side
+from gateway.protocols.amqp.rows import MOST_KNOWN
 from gateway.protocols.amqp.watch import MOST_SEEN, BrokerWatch, ClientWatch
 from tests.blackbox import amqp_bytes as amqp
 from tests.unit.protocols.amqp.straight import agree, fresh
@@ -259,16 +260,16 @@ def test_a_row_of_publishes_is_looked_at_once_wherever_chunks_are_cut():
     assert line.confirming[1].sent == 100
 
 
-def test_each_row_is_looked_at_once_whatever_stands_between():
+def test_each_row_is_looked_at_once_whatever_its_messages_are_and_whatever_stands_between():
     watch, line = fresh(Watched)
-    known = [order("x"), order("x", 2), request(b"x", key="other")]
+    known = [order("x"), order("x", 2), request(b"x", key="other"), copying("x", b"XY")]
     watch(b"".join(known))
     watch.looks = 0
-    chunk = known[0] * 3 + ack(1, 5) + known[0] * 3 + known[1] * 3 + amqp.HEARTBEAT_FRAME + known[2] * 3
+    chunk = b"".join(known) * 3 + ack(1, 5) + b"".join(known) + amqp.HEARTBEAT_FRAME + known[0]
 
     assert watch(chunk) is chunk
-    assert watch.looks == 4
-    assert line.confirming[1].sent == 2 + 9
+    assert watch.looks == 2  # behind the ack and behind the heartbeat
+    assert line.confirming[1].sent == 3 + 4 * 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -290,11 +291,13 @@ def test_no_frame_over_the_limit_passes_in_a_row(long):
         line.up.clear()
 
 
-def test_what_has_headers_is_looked_at_each_time_and_not_remembered():
+@pytest.mark.req("BY-2")
+def test_a_copy_to_the_logins_key_is_seen_in_a_row_of_messages_with_other_headers():
+    harmless, copies = copying(KEY, b"XY"), copying(KEY)
     watch, _ = fresh(ClientWatch)
-    watch(copying("x", b"XY") * 3)
 
-    assert not watch._known
+    assert watch(harmless * 3) == harmless * 3
+    assert watch(harmless * 3 + copies + harmless) is None
 
 
 def test_one_delivery_or_one_ack_needs_no_loop():
@@ -394,7 +397,7 @@ def test_what_is_remembered_of_publishes_is_bounded():
             order("x", channel=1 + number % 9, exchange=f"e{number}") if number % 2 else order("x", channel=1 + number)
         )
 
-    assert len(watch._known) <= MOST_SEEN
+    assert len(watch._rows._known) <= MOST_KNOWN
     assert len(watch._seen) <= MOST_SEEN
 
 
