@@ -15,6 +15,7 @@ from gateway.auth.users import Enrolment, People
 from gateway.core.secret import Secret
 from gateway.policy.decide import code_demanded
 from gateway.policy.proof import Factor
+from gateway.policy.rules import Action
 from gateway.policy.snapshot import Device
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.ports import Account, Actor, DeviceInfo, SessionRow
@@ -121,6 +122,23 @@ class Myself:
             raise Conflict("passwords are kept in a directory: change it there")
         await self._prove(current, "password.change", by)
         await self._people.choose_password(by.name, new, by)
+
+    # ── notices ──
+
+    async def opt_out(self, password: Secret, by: Actor) -> None:
+        """Be told of one's logins no more, and take the risk (SF-11); locks, changes and alerts are told all the same.
+
+        Raises Denied, Conflict where irregular logins are not looked for.
+        """
+        rules = self._parts.policy_of(None).detection  # an address is nobody's alone: the house's
+        if Action.OFF in {rules.crowd.action, rules.travel.action, rules.spray.action}:
+            raise Conflict("irregular logins are not detected here, so every login is told of (SF-11)")
+        await self._prove(password, "notices.stop", by)
+        await self._store.readers.set_quiet(by.name, by, quiet=True)
+
+    async def opt_in(self, by: Actor) -> None:
+        """Be told of each of one's logins again. Raises NotFound."""
+        await self._store.readers.set_quiet(by.name, by, quiet=False)
 
     async def _prove(self, password: Secret, purpose: str, by: Actor) -> None:
         await self._proofs.prove(Claim(by.name, password, address=by.address), _PASSWORD, purpose)

@@ -28,10 +28,10 @@ _TOLD_FIELDS = frozenset({"email", "phone", "channel", "method", "second_factor"
 _REFUSALS = frozenset({Event.LOGIN_REFUSED.value, Event.PROOF_REFUSED.value, Event.CODE_REPLAYED.value})
 _KINDS = {
     Event.LOGIN_ADMITTED.value: Kind.LOGIN,
-    "web.signed_in": Kind.LOGIN,
-    "passkey.added": Kind.PASSKEY_ADDED,
-    "passkey.removed": Kind.PASSKEY_REMOVED,
-    "alert.raised": Kind.ALERT,
+    Event.WEB_SIGNED_IN.value: Kind.LOGIN,
+    Event.PASSKEY_ADDED.value: Kind.PASSKEY_ADDED,
+    Event.PASSKEY_REMOVED.value: Kind.PASSKEY_REMOVED,
+    Event.ALERT_RAISED.value: Kind.ALERT,
     Event.CODE_REPLAYED.value: Kind.REPLAY,
     Event.USER_UNLOCKED.value: Kind.UNLOCKED,
     Event.DEVICE_CONFIRMED.value: Kind.ENROLLED,

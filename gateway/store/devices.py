@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gateway.policy.snapshot import Device
 from gateway.store.acts import end_all, record, touch
-from gateway.store.audit import Event, plain
+from gateway.store.audit import Detail, Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.keyring import sealing_key
@@ -90,7 +90,8 @@ def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: "_Rest") -> Devi
         "replaces": rest.replaces
     }
     row = tx.execute(sa.insert(devices).returning(devices), values).one()
-    record(tx, by, Event.DEVICE_ADDED, user, {"device": row.id})
+    confirmed: dict[str, Detail] = {"fields": "confirmed"} if device.confirmed else {}
+    record(tx, by, Event.DEVICE_ADDED, user, {"device": row.id, **confirmed})
     return _info(row)
 
 
