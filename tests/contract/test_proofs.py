@@ -27,7 +27,7 @@ async def test_both_factors_prove_a_person_and_the_code_is_spent(staff: Staff):
     code = staff.code("tom")
     await staff.proves("tom", code=code)
     assert (await why(staff, "tom", code=code)).reason is Reason.REPLAYED_CODE
-    assert (await staff.events())[-2:] == ["proof.given", "proof.refused"]
+    assert (await staff.events())[-3:] == ["proof.given", "proof.refused", "alert.raised"]
 
 
 @pytest.mark.req("TW-2")
