@@ -5,8 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from gateway.policy.rules import LockoutRules, PasswordRules, Policy, SessionRules, TotpRules
+from gateway.policy.rules import (
+    CrowdRules,
+    DetectionRules,
+    LockoutRules,
+    PasswordRules,
+    Policy,
+    ReplayRules,
+    SessionRules,
+    SprayRules,
+    TotpRules,
+    TravelRules,
+)
 from gateway.settings import Settings, load_settings
+from gateway.settings.detection import (
+    CrowdOverrides,
+    DetectionOverrides,
+    ReplayOverrides,
+    SprayOverrides,
+    TravelOverrides,
+)
 from gateway.settings.options import tables
 from gateway.settings.policy import (
     LockoutOverrides,
@@ -72,10 +90,16 @@ def test_every_option_says_why_it_is_there():
         (LockoutOverrides, LockoutRules),
         (PasswordOverrides, PasswordRules),
         (SessionOverrides, SessionRules),
+        (DetectionOverrides, DetectionRules),
+        (CrowdOverrides, CrowdRules),
+        (TravelOverrides, TravelRules),
+        (SprayOverrides, SprayRules),
+        (ReplayOverrides, ReplayRules),
     ],
 )
 def test_every_rule_of_the_policy_can_be_overridden_and_nothing_else(overrides: type, rules: type):
-    assert {field.name for field in fields(rules)} == set(overrides.model_fields)
+    beside = {"detection"} if rules is Policy else set()  # a table of its own
+    assert {field.name for field in fields(rules)} == set(overrides.model_fields) | beside
 
 
 def test_overrides_are_only_what_was_set():

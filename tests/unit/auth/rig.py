@@ -17,6 +17,7 @@ from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy
+from gateway.policy.sightings import RaiseAlert
 from gateway.policy.snapshot import Device, Method, User
 from gateway.store.audit import AuditEntry
 from gateway.store.ports import Actor
@@ -69,12 +70,17 @@ class Ears:
 
     decisions: list[tuple[Attempt, Reason | None, float, int | None]] = field(default_factory=list)
     failures: list[tuple[str, BaseException]] = field(default_factory=list)
+    alerts: list[RaiseAlert] = field(default_factory=list)
 
     def decided(self, attempt: Attempt, reason: Reason | None, took: float, drift: int | None) -> None:
         self.decisions.append((attempt, reason, took, drift))
 
     def failed(self, call: str, error: BaseException) -> None:
         self.failures.append((call, error))
+
+    def alerted(self, attempt: Attempt, alert: RaiseAlert) -> None:
+        assert attempt.login.password is attempt.login.code is None
+        self.alerts.append(alert)
 
 
 def code_at(wall: float) -> str:
