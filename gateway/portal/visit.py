@@ -63,6 +63,13 @@ class Visit:
         return self.token
 
     @property
+    def mine(self) -> Account:
+        """Return this person's account, on a page that needs a session."""
+        if self.account is None:
+            raise Stale
+        return self.account
+
+    @property
     def policy(self) -> Policy:
         """Return the policy this person is judged by; the house's for a visitor (CQ-8)."""
         return self.portal.policy_of(self.account.user if self.account else None)

@@ -10,7 +10,7 @@ addEventListener("submit", (event) => {
 addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) { return; }
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).innerText.trim());
   button.textContent = "Copied";
 });
 addEventListener("pageshow", () => {
