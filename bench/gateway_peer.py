@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from bench import machine
 from bench.names import GATEWAY_ACCOUNT, VHOST
 from bench.peers import MAX_SESSIONS, Login, ProcessPeer
+from gateway.auth.passwords import matches
 from gateway.core.secret import Secret
 from gateway.policy.snapshot import Device, Method, User
 from gateway.settings.model import Argon2Settings
@@ -156,12 +157,10 @@ def hasher() -> PasswordHasher:
 
 def passwords_a_second(seconds: float = 2.0) -> float:
     """What the core allows: checks in a second of CPU, nothing around them; what others take of the core does not show."""
-    argon2 = hasher()
-    hashed, done = argon2.hash("Bench-pass-w0rd"), 0
+    hashed, right, done = hasher().hash("Bench-pass-w0rd"), Secret("Bench-pass-w0rd"), 0
     start = time.process_time()
     while time.process_time() - start < seconds:
-        argon2.verify(hashed, "Bench-pass-w0rd")
-        done += 1
+        done += matches(right, hashed)
     return done / (time.process_time() - start)
 
 

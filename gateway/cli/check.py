@@ -11,9 +11,9 @@ import gateway
 from gateway.cli.exits import Code
 from gateway.cli.output import print_fields, print_json, say
 from gateway.policy.profile import settings as plain
-from gateway.settings import ConfigError, Configuration, load
+from gateway.settings import ConfigError, Configuration, Settings, load
 
-_LIBRARIES = ("uvloop", "SQLAlchemy", "cryptography", "argon2-cffi", "pydantic", "structlog")
+_LIBRARIES = ("uvloop", "SQLAlchemy", "cryptography", "argon2-cffi", "PyNaCl", "pydantic", "structlog")
 
 
 def check(file: Path | None, *, as_json: bool) -> None:
@@ -56,6 +56,9 @@ def _tell(found: Configuration) -> None:
         say(
             f"route {route.name}: target {route.target}, version {route.version}, to {', '.join(route.upstream)}, {legs}{own}"
         )
+    say(
+        f"notifications: {', '.join(_ways(settings)) or 'none: nobody is told of logins, and links are copied by hand'}"
+    )
     say(f"store: {'SQLite' if settings.store.embedded else 'PostgreSQL'}")
     say(f"profile {settings.profile}:")
     house = plain(found.policies.house)
@@ -64,6 +67,14 @@ def _tell(found: Configuration) -> None:
         say(f"organisation {firm}, where it differs:")
         print_fields({f"  {name}": value for name, value in plain(policy).items() if value != house[name]})
     say("The configuration is good.")
+
+
+def _ways(settings: Settings) -> list[str]:
+    """Return by which ways people and machines are told."""
+    notify = settings.notify
+    mail = [f"mail by {notify.mail.server} ({notify.mail.tls})"] if notify.mail else []
+    hooks = [f"webhook {hook.name}{' for text messages' if hook.sms else ''}" for hook in notify.webhook]
+    return [*mail, *hooks, *([f"events on {notify.broker.exchange}"] if notify.broker else [])]
 
 
 def versions(*, as_json: bool) -> None:

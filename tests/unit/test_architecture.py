@@ -15,8 +15,8 @@ IMPURE = {
     *("asyncio", "concurrent", "ctypes", "datetime", "getpass", "glob", "http", "logging", "multiprocessing", "os"),
     *("pathlib", "platform", "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3"),
     *("ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib"),
-    *("aiosqlite", "aio_pika", "alembic", "argon2", "asyncpg", "cryptography", "prometheus_client", "pydantic"),
-    *("pydantic_settings", "rich", "sqlalchemy", "structlog", "typer", "uvloop"),
+    *("aiosqlite", "aio_pika", "alembic", "argon2", "asyncpg", "cryptography", "nacl", "prometheus_client"),
+    *("pydantic", "pydantic_settings", "rich", "sqlalchemy", "structlog", "typer", "uvloop"),
 }
 INWARD = ("auth", "net", "store", "observe", "settings", "app", "cli")
 CONVERSIONS = {"time.gmtime", "time.strftime"}

@@ -36,7 +36,7 @@ async def test_a_password_is_kept_as_argon2id_and_only_the_right_one_matches(pas
     assert not await passwords.verify(Secret("correct Horse 8"), hashed)
 
 
-@pytest.mark.parametrize("hashed", ["", "plain text", "$argon2id$v=19$broken"])
+@pytest.mark.parametrize("hashed", ["", "plain text", "$argon2id$v=19$broken", "$argon2id$" + "x" * 200])
 async def test_a_hash_that_is_none_matches_nothing(passwords: Passwords, hashed: str):
     assert not await passwords.verify(Secret("anything"), hashed)
 
@@ -55,11 +55,13 @@ async def test_a_password_beyond_the_limit_is_nobodys(passwords: Passwords):
     assert not await passwords.verify(long, await passwords.hash(long))
 
 
-async def test_a_hash_of_other_parameters_still_matches(passwords: Passwords):
-    older = Passwords(time_cost=2, memory_cost=64, workers=1)
+@pytest.mark.parametrize("lanes", [1, 4])
+async def test_a_hash_of_other_parameters_still_matches(passwords: Passwords, lanes: int):
+    older = Passwords(time_cost=2, memory_cost=64, parallelism=lanes, workers=1)
     hashed = await older.hash(Secret("correct Horse 7"))
     older.close()
     assert await passwords.verify(Secret("correct Horse 7"), hashed)
+    assert not await passwords.verify(Secret("correct Horse 8"), hashed)
 
 
 @pytest.mark.req("TW-7")
