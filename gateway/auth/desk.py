@@ -17,6 +17,7 @@ from gateway.core.reason import Reason
 from gateway.policy.decide import LOCAL
 from gateway.policy.roles import Act, Role, Ruling, Standing, role_at, ruling
 from gateway.policy.snapshot import User
+from gateway.store.alerts import Alert
 from gateway.store.errors import NotFound
 from gateway.store.people import Group
 from gateway.store.ports import Account, Actor, SessionRow
@@ -120,7 +121,17 @@ class Desk:
         own = await self._own(by)
         return tuple(one for one in await self._store.groups.list() if own is None or one.organisation == own)
 
+    async def alerts(self, by: Actor, *, open_only: bool = False) -> tuple[Alert, ...]:
+        """Return what detection found, the latest first: everything, or what concerns one's own firm. Raises Forbidden."""
+        return await self._store.alerts.list(open_only=open_only, organisation=await self._own(by))
+
     # ── acts ──
+
+    async def acknowledge(self, alert: str, by: Actor) -> Alert:
+        """Say that an alert was looked at, which ends what it blocks. Raises Forbidden, NotFound, Conflict."""
+        found = await self._store.alerts.show(alert)
+        await self.permit(by, Act.ACKNOWLEDGE, Standing(found.user, found.organisation))
+        return await self._store.alerts.acknowledge(alert, by)
 
     async def add(self, user: User, by: Actor) -> Account:
         """Add a user, without password and role: a setup link lets the person choose, a request gives the role.
@@ -150,10 +161,10 @@ class Desk:
     async def change(self, user: User, revision: int, by: Actor) -> Account:
         """Replace what may be changed alone; see UserStore. Raises Forbidden, NotFound, Conflict.
 
-        The registered address is not among it: links go there (see requests).
+        The registered addresses are not among it: links and codes go there (see requests).
         """
         before = await self._seen(user.name, Act.CHANGE, by)
-        if user.email != before.user.email:
+        if any(getattr(user, name) != getattr(before.user, name) for name in ("email", "phone", "channel")):
             raise Forbidden(Ruling.CHECKED)
         if before.user.grant is not None and user.method not in LOCAL:
             raise ValueError("an administrator's password is checked here: end its role first (TW-2)")

@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gateway.cli.admins import app as admins
+from gateway.cli.alerts import app as alerts
 from gateway.cli.attach import attach
 from gateway.cli.audit import app as audit
 from gateway.cli.backup import backup, restore
@@ -17,6 +18,7 @@ from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
 from gateway.cli.myself import app as myself
+from gateway.cli.notify import app as notify
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
 from gateway.cli.requests import app as requests
 from gateway.cli.sessions import kick, sessions
@@ -32,8 +34,10 @@ app.add_typer(links, name="link")
 app.add_typer(requests, name="request")
 app.add_typer(myself, name="my")
 app.add_typer(groups, name="group")
+app.add_typer(alerts, name="alerts")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
+app.add_typer(notify, name="notify")
 app.command("backup", **COMMAND)(backup)
 app.command("restore", **COMMAND)(restore)
 app.command("sessions", **COMMAND)(sessions)

@@ -54,6 +54,8 @@ class Act(Enum):
     CHANGE_ROLE = "change_role"
     CHANGE_GROUPS = "change_groups"
     """What a group may use, for all of its members."""
+    ACKNOWLEDGE = "acknowledge"
+    """That an alert was looked at: whom it shut out is let in again."""
 
 
 class Ruling(Enum):
@@ -87,7 +89,8 @@ CHECKED = frozenset({Act.RESET_PASSWORD, Act.RESET_AUTHENTICATOR, Act.CHANGE_EMA
 _MAY: Mapping[Role, frozenset[Act]] = {
     Role.USER: frozenset(),
     Role.AUDITOR: READS,
-    Role.DELEGATED_ADMIN: frozenset(Act) - {Act.READ_AUDIT, Act.CHANGE_ROLE, Act.CHANGE_GROUPS, Act.CHANGE_BINDINGS},
+    Role.DELEGATED_ADMIN: frozenset(Act)
+    - {Act.READ_AUDIT, Act.CHANGE_ROLE, Act.CHANGE_GROUPS, Act.CHANGE_BINDINGS, Act.ACKNOWLEDGE},
     Role.EXCHANGE_ADMIN: frozenset(Act),
 }
 
