@@ -7,7 +7,6 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-from gateway.auth.links import NoPost, Post
 from gateway.auth.reminders import Reminder, reminders
 from gateway.credentials import house_of, policies_of
 from gateway.net.spec import StartError
@@ -16,7 +15,7 @@ from gateway.notify.channel import Channel
 from gateway.notify.follower import Follower
 from gateway.notify.post import Queue
 from gateway.notify.service import Count, at_work, channels
-from gateway.notify.spec import BrokerSpec, HookSpec, MailSpec, NotifySpec
+from gateway.notify.spec import HOOK, BrokerSpec, HookSpec, MailSpec, NotifySpec
 from gateway.observe.journal import Journal
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings
@@ -61,9 +60,11 @@ def channels_of(spec: NotifySpec) -> dict[str, Channel]:
         raise StartError(f"notify: a ca file can't be used: {error.strerror or type(error).__name__}") from None
 
 
-def post_of(settings: Settings, store: Store) -> Post:
-    """Return who delivers links: nobody where there is no mail, so that they are copied by hand."""
-    return Queue(store.outbox) if settings.notify.mail else NoPost()
+def post_of(settings: Settings, store: Store) -> Queue:
+    """Return who delivers links and codes; without mail links are copied by hand."""
+    notify = settings.notify
+    sms = next((f"{HOOK}{hook.name}" for hook in notify.webhook if hook.sms), "")
+    return Queue(store.outbox, mail=notify.mail is not None, sms=sms)
 
 
 @contextlib.asynccontextmanager

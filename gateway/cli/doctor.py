@@ -20,7 +20,7 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Check configuration, clock, permissions, certificates, store, engines, ports, software and limits; change nothing.
 
     Run it as the gateway's own user, beside a running gateway or before the first start. Each engine sees one connection
-    that says nothing; each broker also sees the gateway's account log in and publish one empty message that has no receiver; each directory sees its service account log in. Exit 0 when nothing failed (a warning is no failure), 1 otherwise.
+    that says nothing; each broker also sees the gateway's account log in and publish one empty message that has no receiver; each directory sees its service account log in; the mail server sees its account log in and send nothing. Exit 0 when nothing failed (a warning is no failure), 1 otherwise.
     """
     findings = list(_findings(config))
     bad = sum(one.state.value == "failed" for one in findings)
@@ -54,19 +54,20 @@ def _findings(config: Path | None) -> Iterator["Finding"]:
 
 
 def _of_configuration(config: Path | None, settings: "Settings") -> Iterator["Finding"]:
-    from gateway.cli.checkup import brokers, certificates, files, host, network, passwords, store  # noqa: PLC0415
+    from gateway.cli.checkup import brokers, certificates, files, host, network, notices, passwords, store  # noqa: PLC0415
 
     file = config or Path(os.environ.get("GATEWAY_CONFIG", "gateway.toml"))
     if file.is_file():  # without one everything came from the environment
         yield files.configuration_file(file)
     yield from files.secret_files(settings)
     yield from certificates.certificates(settings, time.time())
-    yield from store.store(settings.store)
+    yield from store.store(settings.store, mail=settings.notify.mail is not None)
     yield from network.ports(settings)
     yield from network.upstreams(settings)
     yield from brokers.accounts(settings)
     yield from passwords.directories(settings)
     yield from passwords.keys(settings)
+    yield from notices.channels(settings)
     yield host.descriptors(settings)
 
 

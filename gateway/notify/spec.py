@@ -74,11 +74,6 @@ class NotifySpec:
         mail, broker = ((MAIL,) if self.mail else ()), ((BROKER,) if self.broker else ())
         return (*mail, *(hook.channel for hook in self.hooks), *broker)
 
-    @property
-    def sms(self) -> str:
-        """Return the channel of the text messages, "" where there is none."""
-        return next((hook.channel for hook in self.hooks if hook.sms), "")
-
     def machines(self, kind: Kind) -> tuple[str, ...]:
         """Return the channels that get notices of this kind as data."""
         broker = (BROKER,) if self.broker else ()

@@ -28,6 +28,9 @@ def _holds_secret(file: Path) -> bool:
     accounts = any("password" in route.get("service", {}) for route in data.get("route", ()))
     accounts |= "password" in data.get("passwords", {}).get("ldap", {}).get("search", {})
     accounts |= any("pin" in key.get("token", {}) for key in data.get("password_key", ()))
+    notify = data.get("notify", {})
+    accounts |= "password" in notify.get("mail", {}) or "url" in notify.get("broker", {})
+    accounts |= any("secret" in hook for hook in notify.get("webhook", ()))
     return accounts or "master_key" in store or "@" in str(store.get("url", ""))
 
 
@@ -55,6 +58,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Path]]:
     for route in settings.route:
         yield from _of_route(route)
     yield from _of_passwords(settings)
+    yield from _of_notices(settings)
 
 
 def _of_route(route: RouteSettings) -> Iterator[tuple[str, Path]]:
@@ -75,6 +79,17 @@ def _of_passwords(settings: Settings) -> Iterator[tuple[str, Path]]:
     ldap = settings.passwords.ldap
     if ldap and ldap.search and ldap.search.password_file:
         yield "password of the directory's account", ldap.search.password_file
+
+
+def _of_notices(settings: Settings) -> Iterator[tuple[str, Path]]:
+    notify = settings.notify
+    if notify.mail and notify.mail.password_file:
+        yield "password of the mail server's account", notify.mail.password_file
+    if notify.broker and notify.broker.url_file:
+        yield "url of the events' broker", notify.broker.url_file
+    for hook in notify.webhook:
+        if hook.secret_file:
+            yield f"secret of webhook {hook.name}", hook.secret_file
 
 
 def _private(what: str, file: Path) -> Finding:

@@ -8,12 +8,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from gateway.cli.checkup.finding import Finding, failed, ok, warning
 from gateway.cli.checkup.host import software
+from gateway.cli.checkup.notices import unreachable
 from gateway.compliance.survey import Server, server
 from gateway.settings.model import StoreSettings
 from gateway.store.audit import Verification
 from gateway.store.errors import KeyRefused, SchemaMismatch, StoreError
+from gateway.store.schema import users
 from gateway.store.store import Store
 from gateway.store.vault import MasterKey, load_master_key, parse_master_key
 
@@ -21,8 +25,11 @@ DRIFT = 1.0
 """Seconds between this clock and the database server's: codes are judged by the one, several hosts by both."""
 
 
-def store(settings: StoreSettings) -> Iterator[Finding]:
-    """Open the store as `serve` would, but without making or migrating anything, and walk its audit chain."""
+def store(settings: StoreSettings, *, mail: bool = False) -> Iterator[Finding]:
+    """Open the store as `serve` would, but without making or migrating anything, and walk its audit chain.
+
+    `mail`: people are told by mail, so say who has no address.
+    """
     if settings.embedded:
         database = Path(settings.database().removeprefix("sqlite:///"))
         if not database.exists():
@@ -30,7 +37,7 @@ def store(settings: StoreSettings) -> Iterator[Finding]:
             return
     try:
         with asyncio.Runner() as runner:
-            seen, audit = runner.run(_look(settings, _master_key(settings)))
+            seen, audit, nowhere = runner.run(_look(settings, _master_key(settings)))
     except KeyRefused as error:
         yield failed(
             "master key", str(error), "give the key this store was made with; without it no one-time code can be judged"
@@ -41,6 +48,8 @@ def store(settings: StoreSettings) -> Iterator[Finding]:
         yield failed("store", str(error), "check that the database runs, store.url, and the rights of its user")
     else:
         yield from _opened(seen, audit)
+        if mail:
+            yield unreachable(nowhere)
 
 
 def _not_there(settings: StoreSettings, database: Path) -> Finding:
@@ -62,12 +71,17 @@ def _master_key(settings: StoreSettings) -> MasterKey:
     return load_master_key(file)
 
 
-async def _look(settings: StoreSettings, key: MasterKey) -> tuple[Server, Verification]:
+async def _look(settings: StoreSettings, key: MasterKey) -> tuple[Server, Verification, list[str]]:
     opened = await Store.open(settings.database(), key, migrate=False, timeout=settings.statement_timeout)
     try:
-        return await opened.survey(server), await opened.audit.verify()
+        return await opened.survey(server), await opened.audit.verify(), await opened.survey(_without_address)
     finally:
         await opened.close()
+
+
+def _without_address(connection: sa.Connection) -> list[str]:
+    bare = sa.select(users.c.name).where(users.c.enabled.is_(True), users.c.email == "").order_by(users.c.name)
+    return list(connection.execute(bare).scalars())
 
 
 def _opened(seen: Server, audit: Verification) -> Iterator[Finding]:
