@@ -6,6 +6,7 @@ login's own record of failures behind it; what was shown once is never shown aga
 
 import secrets
 from base64 import b32encode
+from dataclasses import replace
 
 from gateway.auth.history import PAGE, Visit, visits
 from gateway.auth.house import House
@@ -13,9 +14,10 @@ from gateway.auth.parts import Parts
 from gateway.auth.proofs import Claim, Proofs, recovery_digest
 from gateway.auth.users import Enrolment, People
 from gateway.core.secret import Secret
+from gateway.policy.channels import has_second_factor, sends
 from gateway.policy.decide import code_demanded
 from gateway.policy.proof import Factor
-from gateway.policy.rules import Action
+from gateway.policy.rules import Action, Channel
 from gateway.policy.snapshot import Device
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.ports import Account, Actor, DeviceInfo, SessionRow
@@ -99,7 +101,8 @@ class Myself:
         await self._prove(password, "device.remove", by)
         user = (await self._store.users.show(by.name)).user
         others = [one for one in await self.devices(by) if one.confirmed and one.id != device_id]
-        if mine.confirmed and not others and code_demanded(self._parts.policy_of(user), user, ()):
+        policy = self._parts.policy_of(user)
+        if mine.confirmed and not has_second_factor(policy, user, others) and code_demanded(policy, user, ()):
             raise Conflict("a second factor cannot be switched off (SF-4): replace this authenticator instead")
         await self._store.devices.remove(by.name, device_id, by)
 
@@ -113,6 +116,23 @@ class Myself:
         digests = tuple(recovery_digest(self._parts, account.user.id, code) for code in codes)
         await self._store.recovery.replace(by.name, digests, by)
         return codes
+
+    async def choose_channel(self, password: Secret, channel: Channel, by: Actor) -> None:
+        """Choose where one's codes come from (HK-2). Sessions at the portal end. Raises Denied, NotFound.
+
+        Conflict where the policy does not allow that (SF-2), nothing is registered to send them to, or nothing would be
+        left to make them (SF-4).
+        """
+        await self._prove(password, "channel", by)
+        account = await self._store.users.show(by.name)
+        policy, chosen = self._parts.policy_of(account.user), replace(account.user, channel=channel)
+        if channel not in policy.channels:
+            raise Conflict(f"codes by {channel.value} are not allowed here")
+        if channel is not Channel.APP and not sends(policy, chosen):
+            raise Conflict(f"codes by {channel.value} need a registered address, and an administrator an authenticator")
+        if not has_second_factor(policy, chosen, account.devices) and code_demanded(policy, account.user, ()):
+            raise Conflict("enrol an authenticator first: a second factor cannot be switched off (SF-4)")
+        await self._store.users.change(chosen, account.revision, by)
 
     # ── the password ──
 

@@ -12,6 +12,7 @@ from gateway.auth.parts import Parts
 from gateway.auth.passkeys import Passkeys
 from gateway.auth.proofs import Proofs
 from gateway.auth.requests import Requests
+from gateway.auth.sentcodes import Messenger, SentCodes
 from gateway.auth.signin import SignIn
 from gateway.auth.users import People
 from gateway.store.store import Store
@@ -29,10 +30,19 @@ class Office:
     myself: Myself
     signin: SignIn
     passkeys: Passkeys
+    sentcodes: SentCodes
 
     @classmethod
-    def over(cls, store: Store, parts: Parts, people: People, house: House, post: Post | None = None) -> Self:
-        """Put them together; without `post` links are copied by hand."""
+    def over(  # noqa: PLR0913, PLR0917 - what they need, put together once
+        cls,
+        store: Store,
+        parts: Parts,
+        people: People,
+        house: House,
+        post: Post | None = None,
+        messenger: Messenger | None = None,
+    ) -> Self:
+        """Put them together; without `post` links are copied by hand, without `messenger` no codes are sent."""
         links, proofs = Links(store, parts, people, house, post), Proofs(parts, store.recovery)
         desk = Desk(store, people, links, Intake(store, parts.policy_of, house), house)
         signin = SignIn(store, parts, proofs, house)
@@ -45,4 +55,5 @@ class Office:
             Myself(store, parts, people, proofs, house),
             signin,
             Passkeys(store, parts, proofs, signin, house),
+            SentCodes(store, parts, messenger),
         )

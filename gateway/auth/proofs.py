@@ -10,6 +10,7 @@ from gateway.auth.engine import without_secrets
 from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
 from gateway.auth.records import failures_in
+from gateway.auth.sentcodes import code_digest
 from gateway.auth.verify import until_floor
 from gateway.core.login import Attempt, Login, Moment, Origin
 from gateway.core.reason import Reason, public_text
@@ -108,7 +109,8 @@ class Proofs:
         policy, instead = self._parts.policy_of(snapshot.user), await self._instead(hearing.claim, snapshot)
         for _ in range(2):
             password = hearing.passwords.get(snapshot.user.password_hash) if snapshot.user else None
-            evidence = Evidence(self._digest(hearing.claim, snapshot), "", password)
+            code = code_digest(self._parts.digest, snapshot, hearing.attempt)
+            evidence = Evidence(self._digest(hearing.claim, snapshot), "", password, code=code)
             asked = Asked(hearing.factors, hearing.held, instead)
             proof = prove(policy, snapshot, hearing.attempt, evidence, hearing.arrived.wall, asked)
             decision = self._lookout.judged(snapshot, hearing.attempt, proof, hearing.arrived.wall)

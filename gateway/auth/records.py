@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 from gateway.core.login import Attempt
 from gateway.core.reason import Reason
 from gateway.policy.decide import Admit, Deny
-from gateway.policy.snapshot import BurnStep, Change, EndSession, OpenSession, RenewSession, SetFailures, Snapshot
+from gateway.policy.snapshot import (
+    BurnStep,
+    Change,
+    EndSession,
+    OpenSession,
+    RenewSession,
+    SetFailures,
+    Snapshot,
+    SpendSent,
+)
 from gateway.store.audit import AuditEntry, Detail, Event
 
 
@@ -82,6 +91,8 @@ def _burnt(changes: Iterable[Change]) -> dict[str, Detail]:
     for change in changes:
         if isinstance(change, BurnStep):
             return {"device": change.device, "step": change.step}
+        if isinstance(change, SpendSent):
+            return {"source": "sent"}
     return {}
 
 

@@ -13,6 +13,7 @@ from gateway.auth.links import digest_of
 from gateway.auth.parts import Parts
 from gateway.auth.proofs import Claim, Proofs
 from gateway.core.secret import Secret
+from gateway.policy.channels import has_second_factor, sends
 from gateway.policy.decide import code_demanded, password_expired
 from gateway.policy.proof import BOTH, Factor
 from gateway.policy.roles import role_at
@@ -73,12 +74,12 @@ class SignIn:
         """
         arrived, claim = self._parts.clock(), replace(claim, address=by.address)
         account = await self._known(claim.user)
-        alone = account is not None and (not _enrolled(account) or self._more(account))
+        alone = account is not None and (not _enrolled(account) or self._more_to_come(account))
         factors = _PASSWORD if alone and not (claim.code or claim.recovery) else BOTH
         await self._proofs.prove(claim, factors, "web", arrived=arrived)
         if account is None:
             raise AssertionError("nobody proves to be who is not there")
-        halfway = factors != BOTH and self._more(account)
+        halfway = factors != BOTH and self._more_to_come(account)
         return await self._open(account, Level.PASSWORD if halfway else Level.FULL, by)
 
     async def step_up(self, token: Secret, claim: Claim, by: Actor) -> Entered:
@@ -172,13 +173,13 @@ class SignIn:
     def _todo(self, account: Account, now: float) -> frozenset[Factor]:
         user, policy = account.user, self._parts.policy_of(account.user)
         password = user.must_change or password_expired(policy, user, now)
-        code = not _enrolled(account) and code_demanded(policy, user, ())
+        code = not has_second_factor(policy, user, account.devices) and code_demanded(policy, user, ())
         wanted = {Factor.PASSWORD: password, Factor.CODE: code}
         return frozenset(factor for factor, missing in wanted.items() if missing)
 
-    def _more(self, account: Account) -> bool:
-        """Say whether there is a second factor that is asked for once the password was proved."""
-        return bool(account.passkeys)
+    def _more_to_come(self, account: Account) -> bool:
+        """Say whether there is a second factor that is asked for once the password was proved: a passkey, a sent code."""
+        return bool(account.passkeys) or sends(self._parts.policy_of(account.user), account.user)
 
     def _stamp(self, account: Account, now: float) -> bytes:
         """Return what tells whether credentials, role and rights are still the same."""
@@ -187,6 +188,7 @@ class SignIn:
         return self._parts.digest(
             b"web session", user.id.encode(), user.password_hash.encode(), user.method.value.encode(), role.encode(),
             str(user.must_change).encode(), user.organisation.encode(),
+            user.channel.value.encode(), user.email.encode(), user.phone.encode(),
             ",".join(one.id for one in account.devices if one.confirmed).encode(),
             ",".join(one.id for one in account.passkeys).encode(),
         )  # fmt: skip

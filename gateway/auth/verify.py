@@ -14,6 +14,7 @@ from gateway.auth.engine import EngineAnswers, without_secrets
 from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
 from gateway.auth.quiet import Quiet
+from gateway.auth.sentcodes import code_digest
 from gateway.auth.turns import Turns
 from gateway.core.login import Admitted, Attempt, Refused, Verdict
 from gateway.core.reason import Disclosure, Reason, public_text
@@ -150,7 +151,8 @@ class Verifier:
 
     def _ask(self, attempt: Attempt, snapshot: Snapshot, hearing: "_Hearing") -> Decision:
         policy, hearing.digest = self._policy_of(snapshot.user), self._digest_of(attempt, snapshot)
-        evidence = Evidence(hearing.digest, hearing.session, hearing.password_of(snapshot.user), hearing.waited)
+        right, code = hearing.password_of(snapshot.user), code_digest(self._parts.digest, snapshot, attempt)
+        evidence = Evidence(hearing.digest, hearing.session, right, hearing.waited, code)
         now = self._clock().wall
         return self._lookout.judged(snapshot, attempt, decide(policy, snapshot, attempt, evidence, now), now)
 

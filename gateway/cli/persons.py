@@ -42,6 +42,8 @@ def as_fields(account: "Account", now: float) -> dict[str, Any]:
         "routes": sorted(user.routes),
         "groups": sorted(user.groups),
         "email": user.email,
+        "phone": user.phone,
+        "channel": user.channel.value,
         "role": user.grant.role.value if user.grant else "user",
         "role_until": user.grant.until if user.grant else None,
         "devices": [asdict(device) for device in account.devices],

@@ -13,7 +13,7 @@ from gateway.cli.output import print_fields, print_json, print_table, say, when
 from gateway.cli.persons import as_fields, state_of
 from gateway.cli.secrets import read_password
 from gateway.cli.workplace import at_work
-from gateway.policy.rules import SecondFactor
+from gateway.policy.rules import Channel, SecondFactor
 from gateway.policy.snapshot import Method, User
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
     second_factor: Annotated[SecondFactor | None, typer.Option(help="Over the policy's, where that allows it.")] = None,
     organisation: Annotated[str, typer.Option(help="Firm it belongs to.")] = "",
     email: Annotated[str, typer.Option(help="Registered address: links go there.")] = "",
+    phone: Annotated[str, typer.Option(help="Registered number: codes by text message go there.")] = "",
+    channel: Annotated[
+        Channel, typer.Option(help="Where its codes come from, where the policy allows that.")
+    ] = Channel.APP,
     valid_from: Annotated[datetime | None, dates("First day, such as 2026-12-31 (UTC).")] = None,
     valid_until: Annotated[datetime | None, dates("When it ends.")] = None,
     password_file: PasswordFile = None,
@@ -85,6 +89,8 @@ def add(  # noqa: PLR0913, PLR0917 - one option for each thing a user has
             certificates=frozenset(certificate or ()),
             routes=frozenset(route or ()),
             email=email,
+            phone=phone,
+            channel=channel,
         )
         account = work.run(work.people.add(user, password, work.actor()))
     _tell(as_fields(account, work.now()), as_json=as_json, words=f"added user {name}")
@@ -129,6 +135,8 @@ def change(  # noqa: PLR0913, PLR0917 - one option for each thing that may chang
     method: Annotated[Method | None, typer.Option(help="How it proves who it is.")] = None,
     organisation: Annotated[str | None, typer.Option(help="Firm it belongs to.")] = None,
     email: Annotated[str | None, typer.Option(help="Registered address; links to the old one are void.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Registered number; codes sent to the old one are void.")] = None,
+    channel: Annotated[Channel | None, typer.Option(help="Where its codes come from.")] = None,
     valid_from: Annotated[datetime | None, dates("First day.")] = None,
     valid_until: Annotated[datetime | None, dates("When it ends.")] = None,
 ) -> None:
@@ -140,6 +148,8 @@ def change(  # noqa: PLR0913, PLR0917 - one option for each thing that may chang
         "method": method,
         "organisation": organisation,
         "email": email,
+        "phone": phone,
+        "channel": channel,
         "valid_from": valid_from.timestamp() if valid_from else None,
         "valid_until": valid_until.timestamp() if valid_until else None,
     }

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.policy.organisations import Policies
-from gateway.policy.rules import Policy, SecondFactor
+from gateway.policy.rules import Channel, Policy, SecondFactor
 from gateway.policy.snapshot import Method
 from gateway.store.audit import Event
 from gateway.store.schema import audit, audit_head, bindings, devices, failures, keys, sessions, users
@@ -71,7 +71,7 @@ def survey(connection: sa.Connection, policies: Policies, now: float) -> Survey:
 
 def _people(connection: sa.Connection, policies: Policies, now: float) -> dict[str, Any]:
     active = users.c.enabled.is_(True)
-    known = _has(devices, devices.c.confirmed.is_(True))
+    known = _has(devices, devices.c.confirmed.is_(True)) | _of_each(policies, _sends)
     counted = {
         "disabled": users.c.enabled.is_(False),
         "locked": active & _has(failures, failures.c.locked_until > now),
@@ -100,6 +100,19 @@ def _of_each(policies: Policies, ask: Callable[[Policy], sa.ColumnElement[bool]]
     """Ask of every user what its own policy says (CQ-8)."""
     firms = [(users.c.organisation == name, ask(policy)) for name, policy in policies.firms.items()]
     return sa.case(*firms, else_=ask(policies.house)) if firms else ask(policies.house)
+
+
+def _sends(policy: Policy) -> sa.ColumnElement[bool]:
+    """Ask in SQL what `gateway.policy.channels.sends` asks of one user."""
+    allowed = sa.or_(
+        *(
+            (users.c.channel == channel.value) & (address != "")
+            for channel, address in ((Channel.EMAIL, users.c.email), (Channel.SMS, users.c.phone))
+            if channel in policy.channels
+        ),
+        sa.false(),
+    )
+    return allowed & users.c.role_until.is_(None)
 
 
 def _code_demanded(policy: Policy, known: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -25,7 +25,8 @@ def sends(policy: Policy, user: User) -> bool:
 
     Never to who administers others: it has an authenticator (TW-2).
     """
-    return user.channel in policy.channels and bool(address_of(user, user.channel)) and user.grant is None
+    sent = user.channel is not Channel.APP and user.grant is None
+    return sent and user.channel in policy.channels and bool(address_of(user, user.channel))
 
 
 def has_second_factor(policy: Policy, user: User, devices: Iterable[Confirmable]) -> bool:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from gateway.core.login import Attempt
 from gateway.core.reason import Reason
 from gateway.policy import lockout, totp
+from gateway.policy.channels import has_second_factor, sends
+from gateway.policy.codes import Codes, Spend, Wrong
 from gateway.policy.rules import Counted, OnDuplicate, Policy, Reuse, SecondFactor
 from gateway.policy.snapshot import (
-    BurnStep,
     Change,
     Device,
     EndSession,
@@ -35,13 +36,15 @@ LOCAL = frozenset({Method.PASSWORD, Method.PASSWORD_TOTP})
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the caller worked out: the keyed digest of user, password and code (BY-3), a fresh session id, and, once
-    it has looked, whether the password is right. `waited`: older sessions that had their time to leave.
+    it has looked, whether the password is right. `waited`: older sessions that had their time to leave. `code`: the keyed
+    digest of the code alone, as that of a sent one is kept (HK-2).
     """
 
     digest: bytes
     session: str
     password: bool | None = None
     waited: frozenset[str] = frozenset()
+    code: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def code_demanded(policy: Policy, user: User, devices: tuple[Device, ...]) -> bo
         return True
     if user.method is Method.EXTERNAL:
         return False
-    if user.method is not Method.PASSWORD and any(device.confirmed for device in devices):
+    if user.method is not Method.PASSWORD and has_second_factor(policy, user, devices):
         return True
     if SecondFactor.MANDATORY not in (policy.second_factor, user.second_factor):
         return False
@@ -159,11 +162,11 @@ class Case:
             return refusal
         if not code_demanded(self.policy, self.user, self.snapshot.devices):
             return self._password() or self._account(None) or self._admit(None)
-        if not self._devices:
+        if not has_second_factor(self.policy, self.user, self._devices):
             # The peer is told that it has to enrol (CQ-2), so it proves its password first where we can tell.
             return self._password() or Deny(Reason.NOT_ENROLLED)
         found = self._find()
-        if isinstance(found, Deny):
+        if isinstance(found, Wrong):
             return self._wrong_code(found)
         return self._password() or self._account(found) or self._admit(found)
 
@@ -211,31 +214,17 @@ class Case:
     def _devices(self) -> tuple[Device, ...]:
         return tuple(device for device in self.snapshot.devices if device.confirmed)
 
-    def _find(self) -> totp.Match | Deny:
-        """Return the accepted match, or the true reason why there is none."""
-        code = self.attempt.login.code
-        if not code:
-            return Deny(Reason.MISSING_CODE)
-        at = self.attempt.arrived.wall
-        window = self.policy.totp.window
-        accepted = [f for one in self._devices if (f := totp.recognise(one, code, at, back=window, ahead=0))]
-        # Why it was wrong is looked for only then: twenty more codes cost as much as the rest of a judgement.
-        known = accepted or [found for one in self._devices if (found := totp.recognise(one, code, at))]
-        fresh = next((found for found in accepted if self._fresh(found)), None)
-        if fresh:
-            return fresh
-        if accepted:
-            return Deny(Reason.REPLAYED_CODE, drift=accepted[0].drift)
-        nearest = min((found.drift for found in known), key=abs, default=None)
-        stale = nearest is not None and nearest < 0
-        return Deny(Reason.STALE_CODE if stale else Reason.BAD_CODE, drift=nearest)
+    def _find(self) -> Spend | Wrong:
+        """Return what spends the code, or the true reason why it is not accepted."""
+        sent = self.snapshot.sent if sends(self.policy, self.user) else ()
+        codes = Codes(self._devices, sent, self.policy.totp.window, self._once)
+        return codes.spend(self.attempt.login.code, self.evidence.code, self.attempt.arrived.wall)
 
-    def _fresh(self, found: totp.Match) -> bool:
-        if found.step not in found.device.burnt:
-            return True
-        return self.policy.totp.reuse is Reuse.WITHIN_STEP and found.drift == 0
+    @property
+    def _once(self) -> bool:
+        return self.policy.totp.reuse is Reuse.NEVER
 
-    def _wrong_code(self, found: Deny) -> Decision:
+    def _wrong_code(self, found: Wrong) -> Decision:
         """A wrong code ends it; but where only passwords count (M7-11, 6.15), a wrong password must still be counted."""
         if Counted.CODE not in self.policy.lockout.counts and self.user.method in LOCAL:
             return self._password() or self._fail(found.reason, Counted.CODE, found.drift)
@@ -252,13 +241,13 @@ class Case:
             return NeedPassword()
         return None if self.evidence.password else self._fail(Reason.BAD_PASSWORD, Counted.PASSWORD)
 
-    def _account(self, found: totp.Match | None) -> Deny | None:
+    def _account(self, spent: Spend | None) -> Deny | None:
         if self.user.must_change or password_expired(self.policy, self.user, self.now):
             return Deny(Reason.MUST_CHANGE_PASSWORD)
         if self.attempt.renews:
             # No engine sees a renewal: what only an engine could prove is not proved.
-            return None if self._proved(found) else Deny(Reason.MISSING_CODE)
-        rules, force = self.policy.sessions, self._force(found)
+            return None if self._proved(spent) else Deny(Reason.MISSING_CODE)
+        rules, force = self.policy.sessions, self._force(spent)
         replaced = self._in_the_way(self.snapshot.sessions, force)
         if replaced and rules.on_duplicate is OnDuplicate.REFUSE and force is not True:
             return Deny(Reason.ALREADY_LOGGED_IN)
@@ -268,13 +257,13 @@ class Case:
             return Deny(Reason.TOO_MANY_SESSIONS)
         return None
 
-    def _proved(self, found: totp.Match | None) -> bool:
+    def _proved(self, spent: Spend | None) -> bool:
         """Say whether the gateway itself has seen who it is: by code, password or certificate."""
-        return found is not None or self.user.method in LOCAL or bool(self.user.certificates)
+        return spent is not None or self.user.method in LOCAL or bool(self.user.certificates)
 
-    def _force(self, found: totp.Match | None) -> bool | None:
+    def _force(self, spent: Spend | None) -> bool | None:
         """Return what the login may ask about other sessions: who has proved nothing here neither ends nor sees them."""
-        return self.attempt.login.force if self._proved(found) else None
+        return self.attempt.login.force if self._proved(spent) else None
 
     def _in_the_way(self, sessions: tuple[LiveSession, ...], force: bool | None) -> tuple[LiveSession, ...]:  # noqa: FBT001 - Login.force
         """Return the sessions that must be over before this one: all where the login takes over, else its stream's."""
@@ -285,23 +274,23 @@ class Case:
 
     # ── the answer ──
 
-    def _admit(self, found: totp.Match | None) -> TakeOver | Admit:
+    def _admit(self, spent: Spend | None) -> TakeOver | Admit:
         if self.attempt.renews:
-            return Admit(tuple(self._admission(found)))
-        force = self._force(found)
+            return Admit(tuple(self._admission(spent)))
+        force = self._force(spent)
         live = self._in_the_way(self.snapshot.sessions, force)
         leaving = _ids(self._in_the_way(self.snapshot.leaving, force)) - self.evidence.waited
         if live or leaving:
             return TakeOver(tuple(EndSession(one.id, Reason.REPLACED) for one in live), leaving | _ids(live))
-        return Admit(tuple(self._admission(found)))
+        return Admit(tuple(self._admission(spent)))
 
-    def _admission(self, found: totp.Match | None) -> Iterator[Change]:
+    def _admission(self, spent: Spend | None) -> Iterator[Change]:
         rules, renews = self.policy.sessions, self.attempt.renews
         # Where the engine checks the password, only its good answer ends a row of failures (Authority.started).
         if self.user.method in LOCAL and self.snapshot.failures != Failures():
             yield SetFailures(Failures())
-        if found:
-            yield BurnStep(found.device.id, found.step, once=self.policy.totp.reuse is Reuse.NEVER)
+        if spent:
+            yield spent
         # A session does not outlive its user's last day (HK-7).
         left = math.inf if self.user.valid_until is None else self.user.valid_until - self.now
         lifetime = min(rules.lifetime, left)

@@ -26,10 +26,10 @@ from gateway.policy.decide import (
 from gateway.policy.lockout import address_key
 from gateway.policy.rules import Action, DetectionRules, Policy
 from gateway.policy.sightings import Outcome, RaiseAlert, Rule, Sight, Sightings
-from gateway.policy.snapshot import BurnStep, Change, SetAddress, Snapshot, SpendRecovery, UsePasskey
+from gateway.policy.snapshot import BurnStep, Change, SetAddress, Snapshot, SpendRecovery, SpendSent, UsePasskey
 
 D = TypeVar("D", bound=Decision)
-_SPENT = BurnStep | SpendRecovery | UsePasskey
+_SPENT = BurnStep | SpendRecovery | SpendSent | UsePasskey
 """What an admission spends where a second factor was proved."""
 
 

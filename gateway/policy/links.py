@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from gateway.policy.channels import sends
 from gateway.policy.decide import LOCAL, code_demanded
 from gateway.policy.proof import Factor
-from gateway.policy.rules import Policy
+from gateway.policy.rules import Channel, Policy
 from gateway.policy.snapshot import Method, User
 
 _NONE: frozenset[Factor] = frozenset()
@@ -43,17 +44,20 @@ def plan(
 ) -> Plan | None:
     """Return what a link of this purpose does for a user as it is now; None where it may do nothing.
 
-    `confirmed` are the user's confirmed authenticators. A reset that would leave nothing to prove is not one person's
+    `confirmed` are the user's confirmed authenticators; a code that is sent is one it has, too (HK-2). A reset that would leave nothing to prove is not one person's
     to make: an administrator's act and a new setup link are needed (CQ-6). Without `own_passwords` a directory keeps
     them (M7-18): they can be proved here, and are never set.
     """
-    known = _known(user, confirmed, own_passwords=own_passwords)
+    coded = bool(confirmed) or sends(policy, user)
+    known = _known(user, coded=coded, own_passwords=own_passwords)
     match purpose:
         case Purpose.SETUP | Purpose.BOOTSTRAP:
             sets = _needed(user) - known
             return Plan(known, sets) if sets else None
         case Purpose.RESET_PASSWORD:
-            alone = Factor.CODE not in known and code_demanded(policy, user, ())
+            # Who reads the letter would read the code, too, where that comes by e-mail (SF-3).
+            apart = bool(confirmed) or (coded and user.channel is not Channel.EMAIL)
+            alone = not apart and code_demanded(policy, user, ())
             return (
                 None
                 if user.method not in LOCAL or alone or not own_passwords
@@ -68,11 +72,11 @@ def _of(factor: Factor) -> frozenset[Factor]:
     return frozenset({factor})
 
 
-def _known(user: User, confirmed: Sequence[object], *, own_passwords: bool) -> frozenset[Factor]:
+def _known(user: User, *, coded: bool, own_passwords: bool) -> frozenset[Factor]:
     """An initial password proves nothing: whoever made it knows it, too (TW-3)."""
     kept = bool(user.password_hash) and not user.must_change
     password = user.method in LOCAL and (kept or not own_passwords)
-    return (_of(Factor.PASSWORD) if password else _NONE) | (_of(Factor.CODE) if confirmed else _NONE)
+    return (_of(Factor.PASSWORD) if password else _NONE) | (_of(Factor.CODE) if coded else _NONE)
 
 
 def _needed(user: User) -> frozenset[Factor]:

@@ -9,10 +9,12 @@ from enum import Enum
 
 from gateway.core.login import Attempt
 from gateway.core.reason import Reason
-from gateway.policy import lockout, totp
+from gateway.policy import lockout
+from gateway.policy.channels import has_second_factor
+from gateway.policy.codes import Wrong
 from gateway.policy.decide import LOCAL, Admit, Case, Deny, Evidence, NeedPassword
 from gateway.policy.rules import Counted, Policy
-from gateway.policy.snapshot import BurnStep, Change, Failures, SetAddress, SetFailures, Snapshot
+from gateway.policy.snapshot import Change, Failures, SetAddress, SetFailures, Snapshot
 
 
 class Factor(Enum):
@@ -69,20 +71,19 @@ class Proof(Case):
                 return good
 
     def _typed(self) -> Change | Deny:
-        if not self._devices:
+        if not has_second_factor(self.policy, self.user, self._devices):
             return self._fail(Reason.NOT_ENROLLED, Counted.CODE)
         found = self._find()
-        if isinstance(found, Deny):
-            return self._fail(found.reason, Counted.CODE, found.drift)
-        return BurnStep(found.device.id, found.step, once=True)
+        return self._fail(found.reason, Counted.CODE, found.drift) if isinstance(found, Wrong) else found
 
     def _cleared(self) -> list[Change]:
         """A row of failures is over only where everything was proved, or one factor would buy guesses at the other."""
         whole = self.asked.factors | self.asked.held == BOTH and self.snapshot.failures != Failures()
         return [SetFailures(Failures())] if whole else []
 
-    def _fresh(self, found: totp.Match) -> bool:
-        return found.step not in found.device.burnt
+    @property
+    def _once(self) -> bool:
+        return True
 
 
 def prove(  # noqa: PLR0913, PLR0917 - what is judged, in the order of `decide`

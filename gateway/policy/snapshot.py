@@ -73,6 +73,15 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class SentCode:
+    """A code that was sent, by its keyed digest: good once, before wall second `expires` (HK-2)."""
+
+    digest: bytes = field(repr=False)
+    expires: float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Failures:
     """Failed attempts in a row. `digests` are keyed hashes of the credentials already counted (BY-3).
 
@@ -113,6 +122,7 @@ class Snapshot:
 
     user: User | None = None
     devices: tuple[Device, ...] = ()
+    sent: tuple[SentCode, ...] = ()
     failures: Failures = Failures()
     address: AddressFailures = AddressFailures()
     sessions: tuple[LiveSession, ...] = ()
@@ -156,6 +166,13 @@ class SpendRecovery:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendSent:
+    """Make a sent code unusable, by its keyed digest; one that is spent already is a conflict."""
+
+    digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class UsePasskey:
     """Move a passkey's counter on (WebAuthn §6.1.1); one that moved since, or is gone, is a conflict."""
 
@@ -191,5 +208,15 @@ class EndSession:
 
 
 Change = (
-    SetFailures | SetAddress | BurnStep | SpendRecovery | UsePasskey | OpenSession | RenewSession | EndSession | Sight | RaiseAlert
+    SetFailures
+    | SetAddress
+    | BurnStep
+    | SpendRecovery
+    | SpendSent
+    | UsePasskey
+    | OpenSession
+    | RenewSession
+    | EndSession
+    | Sight
+    | RaiseAlert
 )

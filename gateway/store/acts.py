@@ -12,7 +12,7 @@ from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.database import Tx
 from gateway.store.errors import NotFound
 from gateway.store.ports import Actor
-from gateway.store.schema import links, sessions, users
+from gateway.store.schema import links, sent_codes, sessions, users
 
 
 def touch(tx: Tx, name: str) -> sa.Row[Any]:
@@ -38,6 +38,12 @@ def end_all(tx: Tx, user: str, by: Actor) -> None:
 def void_links(tx: Tx, user: str, by: Actor) -> None:
     """Make every link of a user (id) useless: what they were issued for has changed, or where they went."""
     tx.execute(sa.update(links).where(links.c.user_id == user, links.c.used.is_(None)).values(used=by.wall))
+
+
+def void_sent_codes(tx: Tx, user: str, now: float) -> None:
+    """Let no code count that was sent to a user (id) until now."""
+    open_ = sa.and_(sent_codes.c.user_id == user, sent_codes.c.used.is_(None), sent_codes.c.expires > now)
+    tx.execute(sa.update(sent_codes).where(open_).values(expires=now))
 
 
 def record(tx: Tx, by: Actor, event: Event, user: str, details: Mapping[str, Detail] | None = None) -> None:

@@ -21,6 +21,7 @@ from gateway.policy.snapshot import (
     SetFailures,
     Snapshot,
     SpendRecovery,
+    SpendSent,
     UsePasskey,
     User,
 )
@@ -38,13 +39,25 @@ from gateway.store.schema import (
     orders,
     passkeys,
     recovery_codes,
+    sent_codes,
     sessions,
     users,
 )
 from gateway.store.sightings import note_sight, read_sightings
 
 _OF_NOBODY = SetAddress | Sight | RaiseAlert
-_ORDER = (SetFailures, BurnStep, SpendRecovery, UsePasskey, SetAddress, EndSession, RenewSession, OpenSession, Sight)
+_ORDER = (
+    SetFailures,
+    BurnStep,
+    SpendRecovery,
+    SpendSent,
+    UsePasskey,
+    SetAddress,
+    EndSession,
+    RenewSession,
+    OpenSession,
+    Sight,
+)
 _MOVE_REVISION = (
     sa.update(users)
     .where(users.c.id == sa.bindparam("user"), users.c.revision == sa.bindparam("seen"))
@@ -108,6 +121,8 @@ def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Ch
     for change in sorted((change for change in changes if not isinstance(change, RaiseAlert)), key=_turn):
         if isinstance(change, BurnStep):
             _burn(tx, change, session, snapshot, terms)
+        elif isinstance(change, SpendSent):
+            _spend_sent(tx, change, session, snapshot, terms)
         else:
             _apply(tx, terms, snapshot, change)
     tx.audit(entry)
@@ -174,6 +189,15 @@ def _spend(tx: Tx, user: str, change: SpendRecovery, terms: Terms) -> None:
     spend = sa.update(recovery_codes).where(mine, recovery_codes.c.used.is_(None)).values(used=terms.now)
     if tx.execute(spend).rowcount != 1:
         raise Conflict("the recovery code was used by somebody else just now")
+
+
+def _spend_sent(tx: Tx, change: SpendSent, session: str, snapshot: Snapshot, terms: Terms) -> None:
+    if snapshot.user is None:
+        raise ValueError("a sent code needs a user")
+    mine = sa.and_(sent_codes.c.user_id == snapshot.user.id, sent_codes.c.digest == change.digest)
+    spend = sa.update(sent_codes).where(mine, sent_codes.c.used.is_(None)).values(used=terms.now, session=session)
+    if tx.execute(spend).rowcount != 1:
+        raise Conflict("the code was used by somebody else just now")
 
 
 def _use(tx: Tx, user: str, change: UsePasskey, terms: Terms) -> None:

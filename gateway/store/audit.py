@@ -69,6 +69,7 @@ class Event(Enum):
     LOGIN_REFUSED = "login.refused"
     CONTACT_REFUSED = "contact.refused"
     CODE_REPLAYED = "code.replayed"
+    CODE_SENT = "code.sent"
     SESSION_STARTED = "session.started"
     SESSION_RENEWED = "session.renewed"
     SESSION_ENDED = "session.ended"

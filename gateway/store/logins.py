@@ -18,7 +18,7 @@ from gateway.store.audit import AuditEntry, Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, StoreError
 from gateway.store.reading import Terms, read_snapshot, reason_from
-from gateway.store.schema import burnt_steps, memories, meta, orders, sessions
+from gateway.store.schema import burnt_steps, memories, meta, orders, sent_codes, sessions
 from gateway.store.vault import Vault
 from gateway.store.wills import Wills
 
@@ -71,6 +71,7 @@ _SETTLE = (
     .values(reported=True, owed=False, will=None)
 )
 _UNBURN = sa.delete(burnt_steps).where(burnt_steps.c.session == sa.bindparam("by"))
+_UNSPEND = sa.update(sent_codes).where(sent_codes.c.session == sa.bindparam("by")).values(used=None, session="")
 _MY_ORDERS = sa.select(orders).where(orders.c.node == sa.bindparam("node")).order_by(orders.c.id)
 _DONE = sa.delete(orders).where(orders.c.id == sa.bindparam("order"))
 _ALIVE = sa.select(meta.c.key).limit(1)
@@ -215,7 +216,8 @@ def _end(tx: Tx, ended: Ended, until: float) -> Owed | None:
             tx.execute(_SETTLE, {"session": ended.session})
         return None
     if ended.reason is Reason.UPSTREAM_UNREACHABLE and row.started is None:
-        tx.execute(_UNBURN, {"by": ended.session})
+        for given_back in (_UNBURN, _UNSPEND):
+            tx.execute(given_back, {"by": ended.session})
     if ended.value is not None:
         tx.execute(_CLOSE_MEMORY, {"by": ended.session, "new": ended.value})
     lasted = {} if row.started is None else {"duration": round(ended.wall - row.started, 3)}

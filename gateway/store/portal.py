@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from gateway.policy.snapshot import SentCode
 from gateway.store.ports import Account, Actor, PasskeyInfo
 
 
@@ -102,3 +103,13 @@ class PasskeyStore(Protocol):
 
     async def remove(self, user: str, passkey: str, by: Actor) -> None:
         """Forget a passkey. Raises NotFound."""
+
+
+class SentCodeStore(Protocol):
+    """Codes that were sent (HK-2). That one counts is a judgement's business: `LoginStore.apply` spends it."""
+
+    async def add(self, user: str, code: SentCode, by: Actor, *, at_most: int, since: float) -> None:
+        """Record that a code is on its way to the user named `user`; an older one no longer counts.
+
+        Raises NotFound, Conflict where `at_most` were sent since then.
+        """

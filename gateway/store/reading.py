@@ -13,15 +13,27 @@ from gateway.policy.lockout import failure_source
 from gateway.policy.organisations import PolicyOf
 from gateway.policy.roles import Grant, Role
 from gateway.policy.rules import Channel, SecondFactor
-from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, Snapshot, User
+from gateway.policy.snapshot import AddressFailures, Device, Failures, LiveSession, Method, SentCode, Snapshot, User
 from gateway.store.audit import plain
 from gateway.store.keyring import learn_keys
-from gateway.store.schema import addresses, bindings, burnt_steps, devices, failures, memories, sessions, users
+from gateway.store.schema import (
+    addresses,
+    bindings,
+    burnt_steps,
+    devices,
+    failures,
+    memories,
+    sent_codes,
+    sessions,
+    users,
+)
 from gateway.store.sightings import read_sightings
 from gateway.store.vault import Sealed, Vault
 
 STEPS_KEPT = 20
 """Burnt steps a snapshot shows, back from the arrival: far more than any window. Older ones still guard in the table."""
+SENT_KEPT = 3600.0
+"""Seconds a sent code that is over is still recognised, to say why it was wrong."""
 LEAVING = 10.0
 """Seconds a session that was ordered to end, or whose will is owed, is still waited for: by then it is stuck."""
 _LONGEST_KEY = 400
@@ -100,6 +112,9 @@ _DEVICES = (
     .where(devices.c.user_id == sa.bindparam("user"))
     .order_by(devices.c.created, devices.c.id)
 )
+_SENT = sa.select(sent_codes.c.digest, sent_codes.c.expires, sent_codes.c.used).where(
+    sent_codes.c.user_id == sa.bindparam("user"), sent_codes.c.expires > sa.bindparam("since", type_=sa.Double)
+)
 _OPEN = sa.select(sessions.c.id, sessions.c.stream, sessions.c.node, sessions.c.ended, sessions.c.lease_until).where(
     sessions.c.user_id == sa.bindparam("user"), sessions.c.reported.is_(False)
 )
@@ -118,6 +133,7 @@ def read_snapshot(connection: sa.Connection, vault: Vault, terms: Terms) -> Snap
     return Snapshot(
         user=user,
         devices=read_devices(connection, vault, first.id, attempt.arrived.wall) if known else (),
+        sent=_sent(connection, user, attempt.arrived.wall) if user else (),
         failures=_failures(about, terms.source(user)) if user else Failures(),
         address=AddressFailures(first.address_count or 0, first.address_since or 0.0),
         sessions=live,
@@ -175,6 +191,14 @@ def _device(vault: Vault, row: sa.Row[Any], burnt: frozenset[int]) -> Device:
         confirmed=row.confirmed,
         burnt=burnt,
     )
+
+
+def _sent(connection: sa.Connection, user: User, arrived: float) -> tuple[SentCode, ...]:
+    """Return the codes that were sent to a user lately; who has an authenticator instead costs no look."""
+    if user.channel is Channel.APP:
+        return ()
+    rows = connection.execute(_SENT, {"user": user.id, "since": arrived - SENT_KEPT})
+    return tuple(SentCode(bytes(row.digest), row.expires, used=row.used is not None) for row in rows)
 
 
 def _failures(rows: Sequence[sa.Row[Any]], source: str) -> Failures:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.policy.roles import Act, Grant, Role
-from gateway.store.acts import end_all, record, touch, void_links
+from gateway.store.acts import end_all, record, touch, void_links, void_sent_codes
 from gateway.store.audit import Detail, Event
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, NotFound
@@ -148,6 +148,7 @@ def _reset_authenticator(tx: Tx, user: sa.Row[Any], _request: Request, by: Actor
 def _change_email(tx: Tx, user: sa.Row[Any], request: Request, by: Actor) -> None:
     tx.execute(sa.update(users).where(users.c.id == user.id).values(email=request.email))
     void_links(tx, user.id, by)
+    void_sent_codes(tx, user.id, by.wall)
 
 
 def _change_role(tx: Tx, _user: sa.Row[Any], request: Request, by: Actor) -> None:

@@ -30,6 +30,7 @@ from gateway.store.postgres import PostgresDatabase
 from gateway.store.readers import SqlReaderStore
 from gateway.store.recovery import SqlRecoveryStore
 from gateway.store.requests import SqlRequestStore
+from gateway.store.sentcodes import SqlSentCodeStore
 from gateway.store.sessions import SqlSessionStore, prune
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.users import SqlUserStore
@@ -65,6 +66,7 @@ class Store:
         self.readers = SqlReaderStore(database, vault)
         self.web_sessions = SqlWebSessionStore(database)
         self.passkeys = SqlPasskeyStore(database)
+        self.sent_codes = SqlSentCodeStore(database)
 
     @classmethod
     async def open(

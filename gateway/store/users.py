@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Failures, User
-from gateway.store.acts import end_all, record, touch, void_links
+from gateway.store.acts import end_all, record, touch, void_links, void_sent_codes
 from gateway.store.audit import Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.devices import device_infos
@@ -288,6 +288,8 @@ def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
     end_what_was_lost(tx, before[0].user, after.user, by)
     if before[0].user.email != user.email:
         void_links(tx, row.id, by)
+    if any(getattr(before[0].user, name) != getattr(user, name) for name in ("email", "phone", "channel")):
+        void_sent_codes(tx, row.id, by.wall)
     changed = [name for name in User.__slots__ if getattr(before[0].user, name) != getattr(after.user, name)]
     record(tx, by, Event.USER_CHANGED, user.name, {"fields": ",".join(changed)})
     return after

@@ -46,5 +46,8 @@ sent_codes = Table(
     Column("created", Double, nullable=False),
     Column("expires", Double, nullable=False),
     Column("used", Double),
+    text("session", default=""),
 )
-"""One-time codes sent by e-mail or text message (HK-2); `digest` is keyed (`Vault.credential_digest`)."""
+"""One-time codes sent by e-mail or text message (HK-2); `digest` is keyed (`Vault.credential_digest`).
+`session`: the one at a venue that it opened.
+"""

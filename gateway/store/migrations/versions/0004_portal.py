@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("expires", sa.Double(), nullable=False),
         sa.Column("used", sa.Double(), nullable=True),
+        sa.Column("session", sa.Text(), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sent_codes_user_id")),
         sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_sent_codes")),
     )
