@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.portal.pages import devices, enter, home, link, password, recovery, setup
+from gateway.portal.pages import devices, enter, home, link, notices, passkeys, password, recovery, sessions, setup
 from gateway.portal.routes import visit_of
 from gateway.portal.shield import App, Shield
 from gateway.portal.spec import Portal
 
 STATIC = Path(__file__).parent / "static"
-FILES = (enter, link, setup, home, devices, recovery, password)
+FILES = (enter, link, setup, home, devices, passkeys, recovery, password, sessions, notices)
 _MISSING = {
     HTTPStatus.NOT_FOUND: "There is no such page.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This page can't be used like that.",

@@ -8,6 +8,13 @@ SAID = {
     "device_confirmed": "The authenticator counts from now on.",
     "device_removed": "The authenticator is removed.",
     "device_renamed": "The authenticator has its new name.",
+    "passkey_added": "The passkey counts from now on, for signing in here.",
+    "passkey_removed": "The passkey is removed.",
+    "passkey_renamed": "The passkey has its new name.",
+    "notices_stopped": "You are no longer told of each login. Everything else you are told as before.",
+    "notices_resumed": "You are told of each login again.",
+    "channel_chosen": "Your codes come this way from now on.",
+    "code_sent": "A code is on its way to you. It is good for five minutes.",
     "link_asked": "If this account exists and has a registered e-mail address, a link is on its way. It is good for one hour.",
     "link_used": "Done. Sign in with it now.",
 }

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gateway.core.secret import Secret
 from gateway.portal.pages.setup import BLANK, renewed
-from gateway.portal.pages.typed import password
+from gateway.portal.pages.typed import label, password
 from gateway.portal.routes import Needs, Pages
 from gateway.portal.shown import shown
 from gateway.portal.visit import Visit
@@ -14,7 +14,6 @@ from gateway.store.errors import NotFound
 from gateway.store.ports import DeviceInfo
 
 pages = Pages()
-LABEL = 60
 
 
 @pages.get("/devices", Needs.FULL)
@@ -28,7 +27,7 @@ async def devices(visit: Visit) -> Response:
 @pages.post("/devices", Needs.FULL, on=devices)
 async def add(visit: Visit) -> Response:
     """Begin another one, and show its key this once."""
-    made = await visit.portal.office.myself.add(password(visit), BLANK, _label(visit), visit.by)
+    made = await visit.portal.office.myself.add(password(visit), BLANK, label(visit), visit.by)
     return visit.page("device_new.html", new=shown(made), confirm=f"/devices/{made.device}/confirm", back="/devices")
 
 
@@ -63,7 +62,7 @@ async def confirm(visit: Visit) -> Response:
 @pages.post("/devices/{id}/rename", Needs.FULL, on=device)
 async def rename(visit: Visit) -> Response:
     """Call it something else."""
-    await visit.portal.office.myself.rename(_id(visit), _label(visit), visit.by)
+    await visit.portal.office.myself.rename(_id(visit), label(visit), visit.by)
     return visit.go("/devices", "device_renamed")
 
 
@@ -83,10 +82,3 @@ async def _one(visit: Visit) -> DeviceInfo:
 
 def _id(visit: Visit) -> str:
     return str(visit.request.path_params["id"])
-
-
-def _label(visit: Visit) -> str:
-    label = visit.text("label")
-    if not 0 < len(label) <= LABEL or not label.isprintable():
-        raise ValueError(f"give it a name of at most {LABEL} characters")
-    return label

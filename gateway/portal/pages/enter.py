@@ -5,6 +5,7 @@ from starlette.responses import Response
 from gateway.auth.proofs import Claim
 from gateway.auth.signin import Level
 from gateway.core.secret import Secret
+from gateway.policy.channels import sends
 from gateway.portal.routes import Needs, Pages
 from gateway.portal.visit import Visit
 
@@ -46,7 +47,10 @@ async def leave(visit: Visit) -> Response:
 @pages.get("/code", Needs.PASSWORD)
 async def second(visit: Visit) -> Response:
     """Ask for the second factor, where the password was proved alone."""
-    return visit.page("code.html")
+    user = visit.mine.user
+    return visit.page(
+        "code.html", passkeys=visit.mine.passkeys, sends=sends(visit.policy, user), channel=user.channel.value
+    )
 
 
 @pages.post("/code", Needs.PASSWORD, on=second)
@@ -56,3 +60,10 @@ async def prove(visit: Visit) -> Response:
     claim = Claim(visit.signed_in.user, code=visit.code() or Secret(b""), recovery=visit.code("recovery"))
     entered = await signed_in.step_up(visit.held, claim, visit.by)
     return visit.enter(entered, HOME[entered.session.level])
+
+
+@pages.post("/code/send", Needs.PASSWORD, on=second)
+async def send(visit: Visit) -> Response:
+    """Send a code to who has its codes sent (HK-2)."""
+    await visit.portal.office.sentcodes.send(visit.by)
+    return visit.go("/code", "code_sent")

@@ -5,6 +5,9 @@ import hmac
 from gateway.core.secret import Secret
 from gateway.portal.visit import Visit
 
+LABEL = 60
+"""Characters of a name that somebody gives a thing of its own."""
+
 
 def new_password(visit: Visit) -> Secret:
     """Return a new password that was typed twice alike. Raises ValueError."""
@@ -19,3 +22,11 @@ def new_password(visit: Visit) -> Secret:
 def password(visit: Visit) -> Secret:
     """Return the current password, which every change of a credential asks for (M7-4). An empty one is wrong like any other."""
     return visit.secret("password") or Secret(b"")
+
+
+def label(visit: Visit) -> str:
+    """Return what an authenticator or a passkey is to be called: one short line. Raises ValueError."""
+    text = visit.text("label")
+    if not 0 < len(text) <= LABEL or not text.isprintable():
+        raise ValueError(f"give it a name of at most {LABEL} characters")
+    return text
