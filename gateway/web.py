@@ -38,10 +38,10 @@ async def portal(
     context = _context(settings.portal)
     passwords = Passwords(**settings.argon2.model_dump())
     blocked = blocked_words(settings.people.blocked_passwords)
-    people = People(store, parts.policy_of, passwords, blocked)
+    people, post = People(store, parts.policy_of, passwords, blocked), post_of(settings, store)
     app = application(
         Portal(
-            Office.over(store, parts, people, house_of(settings), post_of(settings, store)),
+            Office.over(store, parts, people, house_of(settings), post, post),
             Site(settings.portal.url, settings.portal.name),
             store.vault.credential_digest,
             parts.clock,

@@ -50,7 +50,8 @@ def office_of(work: "Work") -> "Office":
         digest=work.store.vault.credential_digest,
         clock=lambda: Moment(time.monotonic(), time.time()),
     )
-    return Office.over(work.store, parts, work.people, house_of(settings), post_of(settings, work.store))
+    post = post_of(settings, work.store)
+    return Office.over(work.store, parts, work.people, house_of(settings), post, post)
 
 
 def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:
