@@ -57,11 +57,19 @@ def honest(draw):
     """A message as a real peer sends it, data fields with imitations of the worst kind included."""
     number = draw(st.integers(1, 10**5))
     kind = draw(st.sampled_from(["D", "8", "0", "1", "AE", "3", "F"]))
+    width = draw(st.sampled_from([0, 0, 0, 4, 7, 12]))  # of BodyLength: 9=0000067 is real
     fields = [(58, draw(st.text("abc=|", min_size=1, max_size=9)))]
     if draw(st.booleans()):
         raw = b"".join(draw(st.lists(st.one_of(st.sampled_from(IMITATIONS), st.binary(max_size=9)), max_size=4)))
         fields += [(95, len(raw)), (96, raw)]
-    return message(kind, number, *fields)
+    return padded(message(kind, number, *fields), width)
+
+
+def padded(data, width):
+    """The message with a BodyLength of at least `width` digits, and the CheckSum that goes with it."""
+    begin, length, body = data[:-7].split(b"\x01", 2)
+    sealed = b"%b\x019=%0*d\x01%b" % (begin, width, int(length[2:]), body)
+    return sealed + b"10=%03d\x01" % (sum(sealed) % 256)
 
 
 @st.composite

@@ -35,7 +35,7 @@ _SOME_END: Final = b"\x0110=000\x01"
 """Stands before the first message of a chunk: what was forwarded before it has ended."""
 
 
-class _Sizes:
+class Sizes:
     """What stands around a message's beginning, to the message's size; nothing for a MsgType that is the dialect's.
 
     Invariant: only what was read is known, and never more than LARGEST_CACHE of it, whatever the peers send.
@@ -65,8 +65,8 @@ class _Sizes:
 
 
 @lru_cache(maxsize=32)
-def _sizes(behind: bytes, begin: bytes, types: bytes) -> _Sizes:
-    return _Sizes(behind, begin, types)
+def _sizes(behind: bytes, begin: bytes, types: bytes) -> Sizes:
+    return Sizes(behind, begin, types)
 
 
 class FixWatch:
@@ -199,8 +199,8 @@ class FixWatch:
     def _newest(self, chunk: bytes) -> int | None:
         """Return the MsgSeqNum of the last message that is no PossDup; None where there is none."""
         ends = [0]
-        while ends[-1] < len(chunk):
-            ends.append(ends[-1] + self._size(chunk[ends[-1] : ends[-1] + self._key]))
+        while size := self._size(chunk[ends[-1] : ends[-1] + self._key]):
+            ends.append(ends[-1] + size)
         messages = (chunk[start:end] for end, start in pairwise(reversed(ends)))
         return next((number for message in messages if (number := _live_number(message))), None)
 
