@@ -65,7 +65,10 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 class Carrier:
-    """One channel's way out of the outbox. Invariant: a message is marked as sent only after the channel took it."""
+    """One channel's way out of the outbox. Invariant: a message is marked as sent only after the channel took it.
+
+    `rest`: seconds the lane waits because its server is away, 0 where it is not.
+    """
 
     def __init__(
         self,
@@ -81,14 +84,14 @@ class Carrier:
         self._outbox = outbox
         self._observer = observer
         self._clock = clock
-        self._rest = 0.0
+        self.rest = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry until told to stop; what is under way then is finished."""
         try:
             while not stop.is_set():
-                if not await self._tried() or self._rest:
-                    await pause(stop, self._rest or PAUSE)
+                if not await self._tried() or self.rest:
+                    await pause(stop, self.rest or PAUSE)
         finally:
             await self._channel.close()
 
@@ -102,11 +105,11 @@ class Carrier:
     async def round(self) -> bool:
         """Take what is due and try it; say whether there was anything. Raises StoreError."""
         now = self._clock()
-        claimed = await self._outbox.claim(self.name, now, LEASE, 1 if self._rest else AT_ONCE)
+        claimed = await self._outbox.claim(self.name, now, LEASE, 1 if self.rest else AT_ONCE)
         if not claimed:
             return False
         reached = await asyncio.gather(*(self._carry(one) for one in claimed))
-        self._rest = 0.0 if any(reached) else min(2 * self._rest or FIRST_REST, LONGEST_REST)
+        self.rest = 0.0 if any(reached) else min(2 * self.rest or FIRST_REST, LONGEST_REST)
         return True
 
     async def _carry(self, one: Claimed) -> bool:

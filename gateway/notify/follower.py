@@ -24,6 +24,8 @@ CHUNK = 200
 PAUSE = 0.5
 """Seconds between two looks at a chain that has nothing new."""
 DAY, WEEK = 86400.0, 7 * 86400.0
+_REMINDER = "reminder:"
+"""How the tags of reminders begin; behind it whose, and the day."""
 
 Remind = Callable[[Iterable[Account], float], Iterator[Reminder]]
 Everybody = Callable[[], AsyncIterator[Account]]
@@ -109,13 +111,13 @@ class Follower:
         if today <= seen or self._spec.mail is None:
             return
         accounts = [one async for one in self._everybody()]
+        lately = {tag.rpartition(":")[0] for tag in await self._readers.queued(_REMINDER, now - WEEK)}
         notices = [_reminder(one, now) for one in self._remind(accounts, now) if one.email]
-        await self._readers.advance(DAILY, seen, today, notices)
+        due = [notice for notice in notices if notice.tag.rpartition(":")[0] not in lately]
+        await self._readers.advance(DAILY, seen, today, due)
 
 
 def _reminder(one: Reminder, now: float) -> Notice:
-    # Weeks are counted from the change: two reminders are never nearer than that.
-    week = f"{one.changed:.0f}+{(now - one.changed) // WEEK:.0f}"
     facts = {"user": one.user, "changed": one.changed, "until": one.expires or 0.0}
-    kind = Kind.REMINDER.value
-    return notice_of(f"{week}:{one.user}:{kind}:{MAIL}:{one.email}", kind, MAIL, one.email, facts, now, now + KEEP)
+    tag = f"{_REMINDER}{one.user}:{one.email}:{now // DAY:.0f}"
+    return notice_of(tag, Kind.REMINDER.value, MAIL, one.email, facts, now, now + KEEP)

@@ -42,6 +42,6 @@ class Queue:
         facts = {"user": user, "until": expires, "code": code.reveal().decode()}
         await self._put(CODE, way, address, facts, expires)
 
-    async def _put(self, text: str, channel: str, to: str, facts: dict[str, object], expires: float) -> None:  # noqa: PLR0913, PLR0917 - what a notice is made of
+    async def _put(self, text: str, channel: str, to: str, facts: dict[str, object], expires: float) -> None:
         tag = f"{SEALED}{secrets.token_hex(16)}"
         await self._outbox.put([notice_of(tag, text, channel, to, facts, self._clock(), expires)])

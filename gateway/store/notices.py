@@ -115,6 +115,9 @@ class ReaderStore(Protocol):
         False, and nothing was done, where another process was first.
         """
 
+    async def queued(self, prefix: str, since: float) -> tuple[str, ...]:
+        """Return the tags that begin so, of what was queued after wall second `since`."""
+
     async def accounts(self, names: Collection[str]) -> tuple[Account, ...]:
         """Return those of these users that there are."""
 

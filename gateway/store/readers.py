@@ -11,7 +11,7 @@ from gateway.store.errors import Conflict, NotFound
 from gateway.store.notices import News, Notice
 from gateway.store.outbox import queue
 from gateway.store.ports import Account, Actor
-from gateway.store.schema import audit, audit_head, readers, users
+from gateway.store.schema import audit, audit_head, outbox, readers, users
 from gateway.store.users import accounts_where
 from gateway.store.vault import Vault
 
@@ -48,6 +48,13 @@ class SqlReaderStore:
             return True
 
         return await self._database.write(write)
+
+    async def queued(self, prefix: str, since: float) -> tuple[str, ...]:
+        """See ReaderStore."""
+        found = sa.select(outbox.c.tag).where(
+            outbox.c.created > since, outbox.c.tag.startswith(prefix, autoescape=True)
+        )
+        return await self._database.read(lambda connection: tuple(connection.execute(found).scalars()))
 
     async def accounts(self, names: Collection[str]) -> tuple[Account, ...]:
         """See ReaderStore."""
