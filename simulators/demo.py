@@ -17,7 +17,7 @@ from pathlib import Path
 
 from simulators import m7_stage, m7_story
 from simulators.m7_node import BrokerMissingError
-from simulators.stage import IDLE, Story, World, expect, stage, wait
+from simulators.stage import IDLE, Story, World, expect, expect_reason, stage, wait
 from simulators.steer import StoryError
 
 # ── the chapters ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -46,7 +46,7 @@ def wrong_code(world: World) -> None:
     with world.story.step("Logon with a wrong code: refused, and told why"):
         world.story.note(f"Logout(35=5) Text(58): {world.refused()}")
     with world.story.step("operations see the true reason: bad_code"):
-        expect(f"bad_code, got {world.reason()}", holds=world.reason() == "bad_code")
+        expect_reason(world.gateway, "bad_code")
     with world.story.step("the next good Logon needs no reset, and both waiting reports arrive once"):
         world.log_on()
         reports = world.wait_for_reports(before + 2)
@@ -59,7 +59,7 @@ def stale_code(world: World) -> None:
     world.algo.tell("code", value="auto", steps=-3)
     with world.story.step("a code from three intervals ago: refused"):
         world.refused()
-        expect(f"stale_code, got {world.reason()}", holds=world.reason() == "stale_code")
+        expect_reason(world.gateway, "stale_code")
     world.log_on()
     world.story.note("(a good login in between: failures in a row start again)")
 
@@ -72,7 +72,7 @@ def dropped(world: World) -> None:
         seen = len(world.gateway.events)
         world.algo.tell("drop")
         wait(lambda: any(e.get("outcome") == "refused" for e in world.gateway.events[seen:]), "a refused reconnect")
-        expect(f"replayed_code, got {world.reason()}", holds=world.reason() in {"replayed_code", "stale_code"})
+        expect_reason(world.gateway, "replayed_code", "stale_code")
     with world.story.step("with a new code it is admitted again"):
         world.fresh_code()
         world.algo.until("logon")
@@ -108,7 +108,7 @@ def lock_out(world: World) -> None:
     with world.story.step("locked: even a good code is refused"):
         world.fresh_code()
         world.refused()
-        expect(f"locked, got {world.reason()}", holds=world.reason() == "locked")
+        expect_reason(world.gateway, "locked")
     with world.story.step("operations unlock: gateway user unlock"):
         world.cli("user", "unlock", "trader", "--proof", "called back on the registered number")
         world.log_on()
@@ -120,6 +120,9 @@ def record(world: World) -> None:
         sessions = json.loads(world.cli("sessions", "--json"))
         expect("one live session", holds=len(sessions) == 1)
     with world.story.step("gateway kick ends it"):
+        reports = len(world.reports())
+        world.algo.tell("order", prefix="not-idle")
+        world.wait_for_reports(reports + 2)
         world.algo.forget()
         world.cli("kick", sessions[0]["id"])
         text = str(world.algo.until("logout").get("text", ""))

@@ -109,13 +109,6 @@ class Market:
         app.tell("order", cl_ord_id=cl_ord_id)
         return app.until("response", lambda event: event.get("correlation_id") == cl_ord_id)
 
-    def reason(self) -> str:
-        """Return the true reason of the last refusal, from the gateway's own log."""
-        refused = [event for event in self.gateway.events if event.get("outcome") == "refused"]
-        if not refused:
-            raise StoryError("the gateway's log has no refused login")
-        return str(refused[-1].get("reason"))
-
 
 def get_rabbitmq(story: Story) -> None:
     """See that RabbitMQ is installed, or install Debian's package where we may; BrokerMissingError with one line otherwise."""

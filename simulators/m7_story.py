@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from simulators.m7_stage import IDLE, USER, VHOST, Market
-from simulators.stage import PASSWORD, expect, wait
+from simulators.stage import PASSWORD, expect, expect_reason, wait
 from simulators.steer import Process
 
 
@@ -120,7 +120,7 @@ def wrong_code(market: Market) -> None:
         expect("no further LoginReq", holds=market.account()["logins"] == before)
         story.note(f"Error err: {answer['text']}")
     with story.step("operations see the true reason: bad_code"):
-        expect(f"bad_code, got {market.reason()}", holds=market.reason() == "bad_code")
+        expect_reason(market.gateway, "bad_code")
     with story.step("the next LoginReq on the same connection, with a right code, is admitted"):
         expect("a UserRprt", holds=market.log_in(app)["message"] == "UserRprt")
 
@@ -159,7 +159,7 @@ def lock_out(market: Market) -> None:
         expect(f"a locked user, got {shown}", holds=bool(shown["locked"]))
     with story.step("locked: even a right code is refused"):
         expect("an ErrResp", holds=market.log_in(app)["message"] == "ErrResp")
-        expect(f"locked, got {market.reason()}", holds=market.reason() == "locked")
+        expect_reason(market.gateway, "locked")
     with story.step("and over FIX as well: one account, one policy"):
         seen = len(market.gateway.events)
         market.algo.tell("logon")
@@ -173,7 +173,7 @@ def lock_out(market: Market) -> None:
 def fix_refusal(market: Market, seen: int) -> None:
     """Wait until the gateway has refused a login since its log had so many lines, and insist on the lock."""
     wait(lambda: any(event.get("outcome") == "refused" for event in market.gateway.events[seen:]), "a refused Logon")
-    expect(f"locked, got {market.reason()}", holds=market.reason() == "locked")
+    expect_reason(market.gateway, "locked")
 
 
 def record(market: Market) -> None:
@@ -182,6 +182,7 @@ def record(market: Market) -> None:
     with story.step("gateway sessions shows the live session; gateway kick ends it"):
         sessions = json.loads(market.cli("sessions", "--json"))
         expect(f"one live session, got {sessions}", holds=len(sessions) == 1)
+        trade(market, app, "not-idle", 1)
         app.forget()
         market.cli("kick", sessions[0]["id"])
         app.until("closed")

@@ -114,16 +114,6 @@ class World:
         expect("a text that says how long to wait", holds="retry" in text)
         return text
 
-    def reason(self) -> str:
-        """Return the true reason of the last refusal, from the gateway's own log."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for event in reversed(self.gateway.events):
-                if event.get("event") == "login" and event.get("outcome") == "refused":
-                    return str(event.get("reason"))
-            time.sleep(0.05)
-        raise StoryError("the gateway's log has no refused login")
-
     def reports(self) -> list[str]:
         """Return the ExecIDs that the algorithm received, in order."""
         return list(self.algo.tell("state")["received"])
@@ -163,6 +153,18 @@ def wait(until: Callable[[], bool], what: str, seconds: float = 30) -> None:
         if time.monotonic() > deadline:
             raise StoryError(f"{what} did not happen within {seconds:.0f} s")
         time.sleep(0.05)
+
+
+def expect_reason(gateway: Process, *reasons: str) -> None:
+    """Insist that the last refusal in the gateway's log, which comes a little after its answer, has one of these reasons."""
+
+    def last() -> object:
+        refused = (event for event in reversed(gateway.events) if event.get("event") == "login")
+        return next((event.get("reason") for event in refused if event.get("outcome") == "refused"), None)
+
+    with suppress(StoryError):
+        wait(lambda: last() in reasons, "the refusal", 5)
+    expect(f"{' or '.join(reasons)}, got {last()}", holds=last() in reasons)
 
 
 def free_ports(count: int) -> list[int]:
