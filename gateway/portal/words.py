@@ -21,9 +21,19 @@ SAID = {
 """Fixed texts by key: what stands in a URL is never shown itself."""
 
 
-_MEANINGS = {reason.key: reason.meaning for reason in Reason}
+EVENTS = {
+    "login.admitted": "logged in",
+    "login.refused": "login refused",
+    "code.replayed": "code used again",
+    "session.renewed": "login renewed",
+    "session.ended": "logged out",
+    "proof.refused": "refused",
+    "web.signed_in": "signed in",
+    "web.signed_out": "signed out",
+}
+_MEANINGS = EVENTS | {reason.key: reason.meaning for reason in Reason}
 
 
 def words_of(reason: str) -> str:
-    """Return the meaning of a reason's key, for people."""
+    """Return what an event's or a reason's key means, for people."""
     return _MEANINGS.get(reason) or reason.replace("_", " ").replace(".", ": ")
