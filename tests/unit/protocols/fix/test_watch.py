@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.dialect import Side, Violation
-from gateway.protocols.fix.watch import LARGEST_CACHE, FixWatch, Sizes
+from gateway.protocols.fix.watch import LARGEST_CACHE, LARGEST_HELD, FixWatch, Sizes
 from tests.fixbytes import logon, message
 from tests.property.test_fix_watch import IMITATIONS, admitted, arrive, garbage, honest, padded, streams
 
@@ -174,3 +174,13 @@ def test_a_memory_that_is_full_changes_nothing_of_what_passes(texts, room, side)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.protocols.fix.watch.LARGEST_CACHE", room)
         assert FixWatch(side, b"FIX.4.4")(stream) == stream
+
+
+def test_an_unfinished_message_too_large_to_hold_is_the_dialects():
+    large = message("D", 3, (58, "x" * LARGEST_HELD))
+    for side in Side:
+        watch = FixWatch(side, b"FIX.4.4")
+        assert watch(message("D", 2) + large[:100]) is None
+        assert watch(message("D", 2) + large[:9]) == message("D", 2)
+        assert watch(large[9:100]) is None
+        assert watch.tail == large[:9]
