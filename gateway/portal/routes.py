@@ -20,10 +20,12 @@ from gateway.auth.passwords import WeakPassword
 from gateway.auth.proofs import Denied
 from gateway.auth.signin import Level
 from gateway.auth.users import WrongCode
+from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.portal.shield import TooLarge, TooSlow
 from gateway.portal.spec import Portal
 from gateway.portal.visit import FIELD, SESSION, VISITOR, Stale, Visit, new_visitor
+from gateway.portal.words import AWAY, REFUSED
 from gateway.store.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from gateway.store.ports import Actor
 
@@ -162,8 +164,10 @@ def _words(error: Exception) -> tuple[str, tuple[str, ...]]:
             return "This password can't be taken: it", error.faults
         case Stale():
             return "This page was open too long. Go back, reload it and try again.", ()
-        case StoreUnavailable():
-            return "The service is not available at the moment. Nothing was changed; try again in a minute.", ()
+        case StoreUnavailable() | Denied(reason=Reason.UNAVAILABLE):
+            return AWAY, ()
+        case Denied():
+            return REFUSED, ()
         case TooLarge():
             return "That is too large.", ()
         case TooSlow():

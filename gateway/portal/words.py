@@ -21,6 +21,12 @@ SAID = {
 """Fixed texts by key: what stands in a URL is never shown itself."""
 
 
+REFUSED = (
+    "Refused: check user, password and one-time code. Take a new code for the next try; after several failures you have "
+    "to wait, longer each time."
+)
+"""One text whatever was wrong, and whoever it is said to be: it tells neither known from unknown nor locked from open."""
+AWAY = "The service is not available at the moment. Nothing was changed; try again in a minute."
 EVENTS = {
     "login.admitted": "logged in",
     "login.refused": "login refused",
