@@ -18,7 +18,7 @@ from gateway.core.secret import Secret
 from gateway.policy.organisations import Policies
 from gateway.policy.proof import BOTH, Factor
 from gateway.policy.roles import Grant, Role
-from gateway.policy.rules import Policy
+from gateway.policy.rules import Channel, Policy
 from gateway.policy.snapshot import Device, User
 from gateway.store.ports import Actor
 from gateway.store.store import Store
@@ -33,9 +33,13 @@ class Tray:
     """A letter box that keeps what it is given."""
 
     letters: list[Letter] = field(default_factory=list)
+    codes: list[tuple[str, Channel, str, Secret, float]] = field(default_factory=list)
 
     async def send(self, letter: Letter) -> None:
         self.letters.append(letter)
+
+    async def send_code(self, user: str, channel: Channel, address: str, code: Secret, expires: float) -> None:
+        self.codes.append((user, channel, address, code, expires))
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Staff:
         parts = Parts(logins, check or passwords, policies, digest, clock, sleep=sleep)
         people = People(store, policies, passwords)
         house = house or House(portal="https://portal.example/")
-        office = Office.over(store, parts, people, house, tray)
+        office = Office.over(store, parts, people, house, tray, tray)
         return cls(store, office, passwords, clock, tray, policy, policies, slept=slept)
 
     def by(self, name: str) -> Actor:
