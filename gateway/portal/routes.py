@@ -158,20 +158,20 @@ async def _refused(visit: Visit, error: Exception, on: Page | None) -> Response:
         return visit.page("problem.html")
 
 
+_FIXED: dict[type[Exception], str] = {
+    StoreUnavailable: AWAY,
+    Denied: REFUSED,
+    Stale: "This page was open too long. Go back, reload it and try again.",
+    TooLarge: "That is too large.",
+    TooSlow: "That took too long.",
+}
+
+
 def _words(error: Exception) -> tuple[str, tuple[str, ...]]:
-    match error:
-        case WeakPassword():
-            return "This password can't be taken: it", error.faults
-        case Stale():
-            return "This page was open too long. Go back, reload it and try again.", ()
-        case StoreUnavailable() | Denied(reason=Reason.UNAVAILABLE):
-            return AWAY, ()
-        case Denied():
-            return REFUSED, ()
-        case TooLarge():
-            return "That is too large.", ()
-        case TooSlow():
-            return "That took too long.", ()
-        case _:
-            text = str(error)
-            return text[:1].upper() + text[1:], ()
+    """Return what is wrong, and its list where there is one."""
+    if isinstance(error, WeakPassword):
+        return "This password can't be taken: it", error.faults
+    if isinstance(error, Denied) and error.reason is Reason.UNAVAILABLE:
+        return AWAY, ()
+    text = _FIXED.get(type(error)) or str(error)
+    return text[:1].upper() + text[1:], ()
