@@ -30,6 +30,7 @@ from gateway.policy.decide import (
     TakeOver,
     decide,
 )
+from gateway.policy.sightings import Sight
 from gateway.policy.snapshot import OpenSession, RenewSession, Snapshot, User
 from gateway.store.errors import Conflict
 
@@ -196,7 +197,7 @@ class Verifier:
     async def _deny(self, attempt: Attempt, snapshot: Snapshot, decision: Deny) -> Verdict:
         now = self._clock()
         kept_back: int | None = 0
-        if decision.reason in _UNCHANGED:
+        if decision.reason in _UNCHANGED and not any(isinstance(change, Sight) for change in decision.changes):
             kind = (decision.reason, attempt.login.user, attempt.origin.address)
             kept_back = self._quiet.lets(kind, now.mono)
         if kept_back is not None:

@@ -18,7 +18,7 @@ LATEST = 1000
 COUNTRIES = 8
 """Countries of one name: more say no more."""
 
-_HERE = sightings.c.address == sa.bindparam("address")
+_HERE = sightings.c.address == sa.bindparam("whence")
 _NAME = sightings.c.user == sa.bindparam("name")
 _COLUMNS = {
     Outcome.SEEN: ("seen",),
@@ -41,7 +41,7 @@ def read_sightings(connection: sa.Connection, rules: DetectionRules, address: st
     if question is None:
         return Sightings()
     windows = {f"since_{rule.value}": now - getattr(rules, rule.value).window for rule in Rule}
-    row = connection.execute(question, {"address": address, "name": name, **windows}).one()
+    row = connection.execute(question, {"whence": address, "name": name, **windows}).one()
     answers: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - its public name
     countries = answers.pop("countries", None)
     return Sightings(**answers, countries=frozenset(countries.split(",")) if countries else frozenset())
@@ -49,7 +49,7 @@ def read_sightings(connection: sa.Connection, rules: DetectionRules, address: st
 
 def note_sight(tx: Tx, sight: Sight, address: str, name: str, now: float) -> None:
     """Note that a name was seen from an address."""
-    values = {"address": address, "name": name, "where": sight.country, "wall": now}
+    values = {"whence": address, "name": name, "where": sight.country, "wall": now}
     if tx.execute(_AGAIN[sight.outcome], values).rowcount == 1:
         return
     times = dict.fromkeys(("seen", "good", "bad", "replayed"), 0.0) | dict.fromkeys(_COLUMNS[sight.outcome], now)
@@ -73,7 +73,7 @@ def _question(rules: DetectionRules) -> sa.Select[Any] | None:
 
 
 def _crowd(accounts: int) -> list[sa.ColumnElement[Any]]:
-    seen = _since(Rule.CROWD, sightings.c.seen, sa.bindparam("address"))
+    seen = _since(Rule.CROWD, sightings.c.seen, sa.bindparam("whence"))
     names = sa.select(sightings.c.user).where(_HERE, *seen).limit(accounts)
     return [_count(names, "crowd"), sa.exists().where(_HERE, _NAME, *seen).label("known")]
 
