@@ -4,6 +4,7 @@ An act names its administrator by `by.name`; its standing is read anew for every
 what it gave at once. That it is really that person was proved before (`Proofs`). What needs a second one: `requests.py`.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from gateway.auth.history import PAGE, Visit, visits
@@ -19,6 +20,7 @@ from gateway.policy.roles import Act, Role, Ruling, Standing, role_at, ruling
 from gateway.policy.snapshot import User
 from gateway.store.alerts import Alert
 from gateway.store.errors import NotFound
+from gateway.store.finding import Condition, Which
 from gateway.store.people import Group
 from gateway.store.ports import Account, Actor, SessionRow
 from gateway.store.store import Store
@@ -33,6 +35,8 @@ class Forbidden(Exception):  # noqa: N818 - what happened
 
 
 NOBODY = Standing("", active=False)
+MANY = 500
+"""Accounts read at once, where some of them do not count."""
 
 
 def standing_of(account: Account, now: float) -> Standing:
@@ -84,18 +88,40 @@ class Desk:
         own = await self._own(by)
         return [one for one in await self._people.everybody() if own is None or one.user.organisation == own]
 
-    async def search(self, text: str, by: Actor) -> list[Account]:
-        """Return those of them with `text` in name, organisation or address (HK-7). Raises Forbidden."""
-        wanted = text.casefold()
-        return [
-            one
-            for one in await self.everybody(by)
-            if any(wanted in part.casefold() for part in (one.user.name, one.user.organisation, one.user.email))
-        ]
+    async def find(self, which: Which, by: Actor, after: str = "", limit: int = PAGE) -> tuple[Account, ...]:
+        """Return a page of those of them whom `which` is about, by name, beginning behind `after` (HK-7, CQ-6).
 
-    async def not_enrolled(self, by: Actor) -> list[Account]:
-        """Return those who still lack what a setup link would set (CQ-6). Raises Forbidden."""
-        return [one for one in await self.everybody(by) if self._links.incomplete(one)]
+        What `which` says of time is the house's to say; an unfinished one lacks what a setup link would set under its own
+        policy. Raises Forbidden.
+        """
+        own = await self._own(by)
+        asked = replace(which, now=by.wall, old=by.wall - self._house.remind_after)
+        asked = asked if own is None else replace(asked, organisation=own)
+        exact, found = which.condition is Condition.UNFINISHED, list[Account]()
+        while len(found) < limit:
+            size = MANY if exact else limit - len(found)
+            page = await self._store.users.list(after, size, asked)
+            found += [one for one in page if not exact or self._links.incomplete(one)]
+            if len(page) < size:
+                break
+            after = page[-1].user.name
+        return tuple(found[:limit])
+
+    async def known(self, names: Collection[str], by: Actor) -> frozenset[str]:
+        """Return those of the names whose accounts the actor may see. Raises Forbidden."""
+        own, wanted = await self._own(by), sorted(set(names))
+        if own is None:
+            return frozenset(wanted)
+        seen: set[str] = set()
+        for start in range(0, len(wanted), MANY):
+            some = Which(organisation=own, names=frozenset(wanted[start : start + MANY]))
+            seen |= {one.user.name for one in await self._store.users.list(limit=MANY, which=some)}
+        return frozenset(seen)
+
+    async def rulings(self, account: Account, by: Actor) -> Mapping[Act, Ruling]:
+        """Return what the actor may do to an account, and why not: for a page that offers nothing in vain."""
+        actor, subject = await self.standing(by), standing_of(account, by.wall)
+        return {act: ruling(actor, act, subject) for act in Act}
 
     async def show(self, name: str, by: Actor) -> Account:
         """Return an account. Raises Forbidden, NotFound."""
@@ -108,8 +134,9 @@ class Desk:
 
     async def live(self, by: Actor) -> tuple[SessionRow, ...]:
         """Return the live sessions of everybody whom the actor may see (TW-12), oldest first. Raises Forbidden."""
-        known = {one.user.name for one in await self.everybody(by)}
-        return tuple(one for one in await self._store.sessions.live(by.wall) if one.user in known)
+        live = await self._store.sessions.live(by.wall)
+        known = await self.known([one.user for one in live], by)
+        return tuple(one for one in live if one.user in known)
 
     async def history(self, name: str, by: Actor, before: int | None = None, limit: int = PAGE) -> tuple[Visit, ...]:
         """Return a user's logins, newest first, a page at a time (HK-7, TW-12). Raises Forbidden, NotFound."""
@@ -197,8 +224,18 @@ class Desk:
         await self._seen(name, Act.SETUP_LINK, by)
         return await self._links.setup(name, by)
 
+    async def make_group(self, group: Group, by: Actor) -> None:
+        """Make a group (HK-9). Raises Forbidden, AlreadyExists, ValueError."""
+        await self.permit(by, Act.CHANGE_GROUPS, Standing("", group.organisation))
+        await self._store.groups.make(group, by)
+
+    async def remove_group(self, name: str, by: Actor) -> None:
+        """Remove a group without members. Raises Forbidden, NotFound, Conflict where it has some."""
+        await self.permit(by, Act.CHANGE_GROUPS, Standing(""))
+        await self._store.groups.remove(name, by)
+
     async def put_group(self, group: Group, by: Actor) -> None:
-        """Make a group or change its routes, for all of its members (HK-9). Raises Forbidden, ValueError."""
+        """Change a group's routes, for all of its members (HK-9). Raises Forbidden, ValueError."""
         await self.permit(by, Act.CHANGE_GROUPS, Standing("", group.organisation))
         await self._store.groups.put(group, by)
 

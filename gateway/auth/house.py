@@ -48,7 +48,9 @@ class House:
         return own or self.validity[purpose]
 
     def check_name(self, name: str, role: Role) -> None:
-        """Raise BadName where a name does not fit its role."""
+        """Raise BadName where a name is no line of text, or does not fit its role."""
+        if not name.isprintable():
+            raise BadName("a name is one line of letters, digits and signs")
         pattern = self.patterns.get(role, "")
         if pattern and not re.fullmatch(pattern, name):
             raise BadName(f"{name!r} is no name for the role {role.value}: it must match {pattern}")

@@ -14,6 +14,7 @@ from gateway.auth.proofs import Proofs
 from gateway.auth.requests import Requests
 from gateway.auth.sentcodes import Messenger, SentCodes
 from gateway.auth.signin import SignIn
+from gateway.auth.uploads import Uploads
 from gateway.auth.users import People
 from gateway.store.store import Store
 
@@ -31,6 +32,7 @@ class Office:
     signin: SignIn
     passkeys: Passkeys
     sentcodes: SentCodes
+    uploads: Uploads
 
     @classmethod
     def over(  # noqa: PLR0913, PLR0917 - what they need, put together once
@@ -56,4 +58,5 @@ class Office:
             signin,
             Passkeys(store, parts, proofs, signin, house),
             SentCodes(store, parts, messenger),
+            Uploads(store, desk),
         )

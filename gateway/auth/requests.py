@@ -78,8 +78,16 @@ class Requests:
 
     async def waiting(self, by: Actor) -> list[Request]:
         """Return the requests that wait for a decision and that the actor may know of, oldest first. Raises Forbidden."""
-        known = {one.user.name for one in await self._desk.everybody(by)}
-        return [one for one in await self._store.requests.open(by.wall) if one.user in known]
+        waiting = await self._store.requests.open(by.wall)
+        known = await self._desk.known([one.user for one in waiting], by)
+        return [one for one in waiting if one.user in known]
+
+    async def show(self, id_: str, by: Actor) -> tuple[Request, Ruling]:
+        """Return a request, decided or not, and whether the actor may approve it. Raises Forbidden, NotFound."""
+        request = await self._store.requests.show(id_)
+        account = await self._desk.show(request.user, by)
+        subject = standing_of(account, by.wall)
+        return request, check_ruling(await self._desk.standing(by), request.asked_by, request.act, subject)
 
     async def approve(self, id_: str, code: Secret, by: Actor) -> Outcome:
         """Approve a request with one's own fresh code, and make its change.

@@ -3,20 +3,13 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gateway.auth.condition import state_of
+from gateway.cli.output import print_fields, print_json, print_table, when
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.store.ports import Account
-
-
-def state_of(account: "Account", now: float) -> str:
-    """Return one word for whether the user can log in now."""
-    user, failures = account.user, account.failures
-    if not user.enabled:
-        return "disabled"
-    if (user.valid_from and now < user.valid_from) or (user.valid_until and now >= user.valid_until):
-        return "outside its dates"
-    if failures.revoked:
-        return "revoked"
-    return "locked" if failures.locked_until > now else "enabled"
 
 
 def as_fields(account: "Account", now: float) -> dict[str, Any]:
@@ -49,3 +42,31 @@ def as_fields(account: "Account", now: float) -> dict[str, Any]:
         "devices": [asdict(device) for device in account.devices],
         "created": account.created,
     }
+
+
+def print_accounts(accounts: "Iterable[Account]", now: float, *, as_json: bool) -> None:
+    """Print users, a row for each."""
+    if as_json:
+        print_json([as_fields(account, now) for account in accounts])
+        return
+    columns = ("user", "state", "organisation", "method", "authenticators", "CompIDs")
+    print_table(columns, (_row(account, now) for account in accounts))
+
+
+def print_account(account: "Account", now: float, *, as_json: bool) -> None:
+    """Print one user with everything that is known of it."""
+    fields = as_fields(account, now)
+    if as_json:
+        print_json(fields)
+        return
+    dates = ("valid_from", "valid_until", "password_changed", "created", "locked_until", "role_until")
+    devices = [f"{one['name']} ({one['id']}{'' if one['confirmed'] else ', unconfirmed'})" for one in fields["devices"]]
+    times = {key: when(fields[key]) for key in dates}
+    print_fields({"state": state_of(account, now), **fields, **times, "devices": devices})
+
+
+def _row(account: "Account", now: float) -> tuple[object, ...]:
+    user = account.user
+    confirmed = sum(device.confirmed for device in account.devices)
+    comp_ids = ", ".join(sorted(user.processes))
+    return user.name, state_of(account, now), user.organisation, user.method.value, confirmed, comp_ids

@@ -12,7 +12,7 @@ from gateway.policy.snapshot import User
 from gateway.store.acts import record
 from gateway.store.audit import Event, plain
 from gateway.store.database import Database, Tx
-from gateway.store.errors import Conflict, NotFound
+from gateway.store.errors import AlreadyExists, Conflict, NotFound
 from gateway.store.people import Group
 from gateway.store.ports import Actor
 from gateway.store.rights import end_what_was_lost
@@ -28,6 +28,14 @@ class SqlGroupStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def make(self, group: Group, by: Actor) -> None:
+        """See GroupStore."""
+        _check(group)
+        try:
+            await self._database.write(lambda tx: _make(tx, group, by))
+        except Conflict:  # the unique name decides, and between two at once, too
+            raise AlreadyExists(f"a group called {group.name!r} exists already") from None
 
     async def put(self, group: Group, by: Actor) -> None:
         """See GroupStore."""
@@ -57,6 +65,11 @@ def _groups(connection: sa.Connection) -> tuple[Group, ...]:
         routes.setdefault(row.group_name, set()).add(row.route)
     ordered = connection.execute(sa.select(groups).order_by(groups.c.name))
     return tuple(Group(row.name, row.organisation, frozenset(routes.get(row.name, ()))) for row in ordered)
+
+
+def _make(tx: Tx, group: Group, by: Actor) -> None:
+    tx.execute(sa.insert(groups), {"name": group.name, "organisation": group.organisation})
+    _put(tx, group, by)
 
 
 def _put(tx: Tx, group: Group, by: Actor) -> None:

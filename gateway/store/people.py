@@ -95,6 +95,9 @@ class Group:
 class GroupStore(Protocol):
     """Groups. Every change is audited, moves the members' revisions and ends the sessions that lost their route."""
 
+    async def make(self, group: Group, by: Actor) -> None:
+        """Make a group. Raises AlreadyExists, and ValueError for one without routes."""
+
     async def put(self, group: Group, by: Actor) -> None:
         """Make a group, or replace what it is. Raises ValueError for one without routes."""
 

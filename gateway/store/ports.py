@@ -14,6 +14,7 @@ from gateway.core.reason import Reason
 from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Change, Device, Failures, Snapshot, User
 from gateway.store.audit import AuditEntry, AuditRow, Event, Head, Verification
+from gateway.store.finding import EVERYBODY, Which
 from gateway.store.vault import MasterKey
 
 
@@ -160,7 +161,7 @@ class UserStore(Protocol):
     async def show(self, name: str) -> Account:
         """Return a user. Raises NotFound."""
 
-    async def list(self, after: str = "", limit: int = 1000) -> tuple[Account, ...]:
+    async def list(self, after: str = "", limit: int = 1000, which: Which = EVERYBODY) -> tuple[Account, ...]:
         """Return users in the order of their names, beginning behind `after`."""
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:

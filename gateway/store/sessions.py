@@ -17,6 +17,7 @@ from gateway.store.schema import (
     addresses,
     alerts,
     burnt_steps,
+    drafts,
     links,
     orders,
     outbox,
@@ -67,7 +68,7 @@ async def prune(
 ) -> None:
     """Delete burnt steps and sent codes, addresses' records and who was seen from them, ended sessions, orders nobody took,
     what left the outbox, acknowledged alerts and links that were used or expired, all older than so many seconds; requests
-    that were decided or expired a year ago; and the portal's sessions that are over.
+    that were decided or expired a year ago; and the portal's sessions and drafts that are over.
 
     The audit chain and the streams' memories are never pruned. A session whose lease ran out counts as ended then.
     """
@@ -83,6 +84,7 @@ async def prune(
         sa.delete(links).where(sa.or_(*(at < now - keep_sessions for at in (links.c.used, links.c.expires)))),
         sa.delete(requests).where(sa.or_(*(at < now - A_YEAR for at in (requests.c.decided, requests.c.expires)))),
         sa.delete(web_sessions).where(web_sessions.c.expires < now),
+        sa.delete(drafts).where(drafts.c.expires < now),
         sa.delete(sent_codes).where(sent_codes.c.expires < now - keep_burnt),
     )
     for statement in older:  # one short transaction each: logins go on between them

@@ -17,6 +17,7 @@ from gateway.store.backup import SqlBackupStore
 from gateway.store.chain import SqlAuditStore
 from gateway.store.database import ChainKey, Database, Read, T
 from gateway.store.devices import SqlDeviceStore
+from gateway.store.drafts import SqlDraftStore
 from gateway.store.errors import StoreError, StoreUnavailable
 from gateway.store.groups import SqlGroupStore
 from gateway.store.imports import SqlImportStore
@@ -59,6 +60,7 @@ class Store:
         self.links = SqlLinkStore(database)
         self.recovery = SqlRecoveryStore(database)
         self.imports = SqlImportStore(database, vault)
+        self.drafts = SqlDraftStore(database, vault)
         self.groups = SqlGroupStore(database)
         self.requests = SqlRequestStore(database)
         self.alerts = SqlAlertStore(database)

@@ -14,6 +14,7 @@ from gateway.store.audit import Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.devices import device_infos
 from gateway.store.errors import AlreadyExists, Conflict, NotFound
+from gateway.store.finding import EVERYBODY, Which, clause
 from gateway.store.ports import Account, Actor, DeviceInfo, PasskeyInfo
 from gateway.store.reading import digests_from, user_from
 from gateway.store.rights import end_what_was_lost
@@ -46,9 +47,10 @@ class SqlUserStore:
             raise NotFound(f"there is no user called {name!r}")
         return found[0]
 
-    async def list(self, after: str = "", limit: int = 1000) -> tuple[Account, ...]:
+    async def list(self, after: str = "", limit: int = 1000, which: Which = EVERYBODY) -> tuple[Account, ...]:
         """See UserStore."""
-        return await self._database.read(lambda connection: accounts_where(connection, users.c.name > after, limit))
+        wanted = sa.and_(users.c.name > after, clause(which))
+        return await self._database.read(lambda connection: accounts_where(connection, wanted, limit))
 
     async def change(self, user: User, revision: int, by: Actor) -> Account:
         """See UserStore."""

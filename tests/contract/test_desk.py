@@ -12,6 +12,7 @@ from gateway.core.reason import Reason
 from gateway.policy.roles import Grant, Role, Ruling
 from gateway.policy.snapshot import User
 from gateway.store.errors import Conflict, NotFound
+from gateway.store.finding import Which
 from tests.contract.staff import DAY, Staff
 from tests.contract.world import ADMIN, NOW, World, attempt
 
@@ -27,9 +28,9 @@ async def test_a_delegated_administrator_sees_its_own_firm_only(staff: Staff):
 
 @pytest.mark.req("HK-6", "HK-7")
 async def test_users_are_found_by_parts_of_name_firm_and_address(staff: Staff):
-    found = await staff.office.desk.search("ZEN", staff.by("root1"))
+    found = await staff.office.desk.find(Which("ZEN"), staff.by("root1"))
     assert [one.user.name for one in found] == ["zen1", "zoe"]
-    assert [one.user.name for one in await staff.office.desk.search("TOM@example", staff.by("root1"))] == ["tom"]
+    assert [one.user.name for one in await staff.office.desk.find(Which("TOM@example"), staff.by("root1"))] == ["tom"]
 
 
 @pytest.mark.req("HK-6")

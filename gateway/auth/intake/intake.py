@@ -46,7 +46,8 @@ class Intake:
     async def check(self, reading: Reading, *, organisation: str | None = None, strangers: bool = False) -> Checked:
         """Find everything that is wrong with a file.
 
-        `organisation`: the only one whose users may be in it, who then have no bindings but their names; None: any.
+        `organisation`: the only one whose users may be in it (and who are, where the file does not say), who then have no
+        bindings but their names; None: any.
         `strangers`: authenticators may be for users who are there already, which changes another person's credentials.
         """
         names = list(dict.fromkeys(one.user.name for one in reading.candidates))
@@ -63,7 +64,7 @@ class Intake:
             spoilt |= {one.user.name} if wrong else set()
         # A person one of whose lines is wrong is not imported by halves.
         good, many = self._within_limit([one for one in good if one.user.name not in spoilt], known)
-        entries = tuple(_entries(good, known))
+        entries = tuple(_entries(good, known, organisation or ""))
         new = sum(not entry.known for entry in entries)
         everything = tuple(sorted([*faults, *many], key=lambda fault: fault.line))
         return Checked(entries, everything, new, sum(len(entry.devices) for entry in entries))
@@ -108,7 +109,7 @@ class Intake:
 
 
 def _foreign(user: User, organisation: str) -> Iterable[str]:
-    if user.organisation != organisation:
+    if user.organisation not in ("", organisation):
         yield f"belongs to another organisation than {organisation!r}"
     if user.processes - {user.name} or user.certificates or user.routes or user.groups:
         yield "processes, certificates, routes and groups are given by the exchange"
@@ -123,7 +124,7 @@ def _taken(one: Candidate, known: Container[str], seen: dict[str, int], *, stran
         yield f"the user {name!r} is in line {seen[name]} already"
 
 
-def _entries(good: Sequence[Candidate], known: Container[str]) -> Iterable[Entry]:
+def _entries(good: Sequence[Candidate], known: Container[str], organisation: str) -> Iterable[Entry]:
     """Put a person's lines together; one without a process may present its own name as one."""
     users: dict[str, User] = {}
     owned: dict[str, list[Candidate]] = {}
@@ -132,4 +133,7 @@ def _entries(good: Sequence[Candidate], known: Container[str]) -> Iterable[Entry
         owned.setdefault(one.user.name, []).append(one)
     for name, user in users.items():
         devices = tuple((one.label, one.device) for one in owned[name] if one.device is not None)
-        yield Entry(replace(user, processes=user.processes or frozenset({name})), devices, name in known)
+        whole = replace(
+            user, organisation=user.organisation or organisation, processes=user.processes or frozenset({name})
+        )
+        yield Entry(whole, devices, name in known)

@@ -16,7 +16,7 @@ from gateway.store.schema.logins import (
     users,
 )
 from gateway.store.schema.notices import alerts, outbox, sightings
-from gateway.store.schema.people import group_routes, groups, links, recovery_codes, requests
+from gateway.store.schema.people import drafts, group_routes, groups, links, recovery_codes, requests
 from gateway.store.schema.portal import passkeys, sent_codes, web_sessions
 from gateway.store.schema.record import audit, audit_head, readers
 
@@ -29,6 +29,7 @@ __all__ = [
     "bindings",
     "burnt_steps",
     "devices",
+    "drafts",
     "failures",
     "group_routes",
     "groups",

@@ -1,4 +1,4 @@
-"""What people and their administrators do: links, recovery codes, requests, groups."""
+"""What people and their administrators do: links, recovery codes, requests, groups, files that wait to be imported."""
 
 from sqlalchemy import Column, Double, ForeignKey, Index, LargeBinary, Table, Text
 
@@ -58,3 +58,13 @@ group_routes = Table(
     Column("route", Text, primary_key=True),
 )
 """What the members of a group may use (HK-9)."""
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    text("id"),
+    Column("expires", Double, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""A file of new people that was checked and waits for its administrator (`owner`) to say yes (HK-8)."""

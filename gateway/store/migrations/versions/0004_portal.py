@@ -1,4 +1,4 @@
-"""The portal's sessions, passkeys and sent codes; the outbox of notifications; what detection looks at and raises."""
+"""The portal's sessions, passkeys, sent codes and drafts; the outbox of notifications; what detection looks at and raises."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -54,6 +54,14 @@ def upgrade() -> None:
         sa.Column("session", sa.Text(), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sent_codes_user_id")),
         sa.PrimaryKeyConstraint("user_id", "digest", name=op.f("pk_sent_codes")),
+    )
+    op.create_table(
+        "drafts",
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("expires", sa.Double(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("owner", name=op.f("pk_drafts")),
     )
     op.create_table(
         "readers",
