@@ -2,8 +2,8 @@
 
 From header to header by the lengths they announce: a chunk is forwarded as far as whole messages go, an unfinished last
 one is held back, and a chunk with a session-level message or anything odd goes to the dialect.
-The client is guarded against. Each message must end in a CheckSum field, because an engine that misses it begins anew inside
-the message (QuickFIX/J does); and a Logon's MsgType anywhere, a data field included, is the dialect's to judge.
+The client is guarded against. Each message must end in a CheckSum field, because an engine that misses it may look for the
+next message inside this one; and a Logon's MsgType anywhere, a data field included, is the dialect's to judge.
 It edits nothing, keeps no message but the last chunk (for its MsgSeqNum, read when needed), and knows no clock.
 """
 
