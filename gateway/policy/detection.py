@@ -24,11 +24,12 @@ from gateway.policy.decide import (
     refusal,
 )
 from gateway.policy.lockout import address_key
-from gateway.policy.rules import Action, DetectionRules, Policy
+from gateway.policy.rules import Action, DetectionRules, Policy, ReplayRules
 from gateway.policy.sightings import Outcome, RaiseAlert, Rule, Sight, Sightings
 from gateway.policy.snapshot import BurnStep, Change, SetAddress, Snapshot, SpendRecovery, SpendSent, UsePasskey
 
 D = TypeVar("D", bound=Decision)
+_NONE = DetectionRules(replay=ReplayRules(Action.OFF))
 _SPENT = BurnStep | SpendRecovery | SpendSent | UsePasskey
 """What an admission spends where a second factor was proved."""
 
@@ -178,6 +179,18 @@ def by_number(rules: DetectionRules, attempt: Attempt, sight: Sight, seen: Sight
         yield Rule.CROWD
     if spray.action is not Action.OFF and sight.outcome.wrong and seen.sprayed >= spray.accounts:
         yield Rule.SPRAY
+
+
+def counting(rules: DetectionRules, changes: Sequence[Change]) -> DetectionRules:
+    """Return of the rules those that count what these changes note: the others can't be overtaken."""
+    wrong = any(isinstance(change, Sight) and change.outcome.wrong for change in changes)
+    noted = any(isinstance(change, Sight) for change in changes)
+    return replace(
+        _NONE,
+        crowd=rules.crowd if noted else _NONE.crowd,
+        spray=rules.spray if wrong else _NONE.spray,
+        exempt=rules.exempt,
+    )
 
 
 def overtaken(rules: DetectionRules, attempt: Attempt, changes: Sequence[Change], seen: Sightings) -> bool:

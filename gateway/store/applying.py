@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from gateway.core.login import Memory
-from gateway.policy.detection import overtaken
+from gateway.policy.detection import counting, overtaken
 from gateway.policy.sightings import RaiseAlert, Sight
 from gateway.policy.snapshot import (
     BurnStep,
@@ -131,11 +131,10 @@ def apply_changes(tx: Tx, terms: Terms, snapshot: Snapshot, changes: Sequence[Ch
 
 def _watch(tx: Tx, terms: Terms, changes: Sequence[Change]) -> None:
     """Raise the alerts. Behind the chain's lock everybody sees what the others noted: who was judged without them, is again."""
-    if any(isinstance(change, Sight) for change in changes):
-        rules = terms.policy_of(None).detection
-        seen = read_sightings(tx.connection, rules, terms.address, terms.name, terms.now)
-        if overtaken(rules, terms.attempt, changes, seen):
-            raise Conflict("others were seen meanwhile; read again and decide again")
+    rules = counting(terms.policy_of(None).detection, changes)
+    seen = read_sightings(tx.connection, rules, terms.address, terms.name, terms.now)
+    if overtaken(rules, terms.attempt, changes, seen):
+        raise Conflict("others were seen meanwhile; read again and decide again")
     for change in changes:
         if isinstance(change, RaiseAlert):
             raise_alert(tx, change, terms.now)
