@@ -154,13 +154,13 @@ class SignIn:
     async def _open(self, account: Account, level: Level, by: Actor) -> Entered:
         token = _token()
         row = replace(self._row(account, level, by), digest=digest_of(token))
-        await self._sessions.open(row, by)
+        await self._sessions.open(row, by, at_most=self._most(account))
         return Entered(token, self._session(row, account, by.wall))
 
     async def _replace(self, old: WebRow, new: WebRow, account: Account, by: Actor) -> Entered:
         token = _token()
         row = replace(new, digest=digest_of(token))
-        await self._sessions.replace(old.digest, row, by)
+        await self._sessions.replace(old.digest, row, by, at_most=self._most(account))
         return Entered(token, self._session(row, account, by.wall))
 
     def _session(self, row: WebRow, account: Account, now: float) -> WebSession:
@@ -180,6 +180,10 @@ class SignIn:
     def _more_to_come(self, account: Account) -> bool:
         """Say whether there is a second factor that is asked for once the password was proved: a passkey, a sent code."""
         return bool(account.passkeys) or sends(self._parts.policy_of(account.user), account.user)
+
+    def _most(self, account: Account) -> int:
+        """Return how many sessions one may have at the portal: as many as at a venue (TW-1, SF-6)."""
+        return self._parts.policy_of(account.user).sessions.max_per_user
 
     def _stamp(self, account: Account, now: float) -> bytes:
         """Return what tells whether credentials, role and rights are still the same."""

@@ -42,9 +42,9 @@ class WebRow:
 class WebSessionStore(Protocol):
     """The portal's sessions. Whether one is still good is not known here."""
 
-    async def open(self, row: WebRow, by: Actor) -> None:
-        """Record a session; one that proved all there is goes into the audit chain, too. Raises NotFound for a user
-        nobody knows.
+    async def open(self, row: WebRow, by: Actor, *, at_most: int) -> None:
+        """Record a session; one that proved all there is goes into the audit chain, too. Of its user's that proved as
+        much, `at_most` are left: the oldest go. Raises NotFound for a user nobody knows.
         """
 
     async def show(self, digest: bytes) -> tuple[WebRow, Account]:
@@ -53,8 +53,9 @@ class WebSessionStore(Protocol):
     async def seen(self, digest: bytes, now: float) -> None:
         """Note a request; a session that is gone stays gone."""
 
-    async def replace(self, digest: bytes, row: WebRow, by: Actor) -> None:
+    async def replace(self, digest: bytes, row: WebRow, by: Actor, *, at_most: int) -> None:
         """Let a session go on under another token, the old one void; audited where it proved its second factor by that.
+        `at_most` as in `open`.
 
         Raises NotFound where somebody else was faster.
         """

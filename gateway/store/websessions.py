@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.acts import record, touch
-from gateway.store.audit import AuditEntry, Event, plain
+from gateway.store.audit import AuditEntry, Detail, Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.errors import NotFound
 from gateway.store.portal import Level, WebRow
@@ -23,13 +23,14 @@ class SqlWebSessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, row: WebRow, by: Actor) -> None:
+    async def open(self, row: WebRow, by: Actor, *, at_most: int) -> None:
         """See WebSessionStore."""
 
         def write(tx: Tx) -> None:
-            tx.execute(sa.insert(web_sessions), _values(row, _user(tx, row.user)))
-            if row.level is not Level.PASSWORD:
-                tx.audit(AuditEntry(by.wall, Event.WEB_SIGNED_IN, None, row.user, "", by.address))
+            user = _user(tx, row.user)
+            gone = _make_room(tx, user, row, at_most)
+            tx.execute(sa.insert(web_sessions), _values(row, user))
+            _record(tx, row, gone, by, signed_in=row.level is not Level.PASSWORD)
 
         await self._database.write(write)
 
@@ -50,7 +51,7 @@ class SqlWebSessionStore:
         mine = sa.update(web_sessions).where(web_sessions.c.digest == digest)
         await self._database.write(lambda tx: tx.execute(mine.values(seen=now)) and None)
 
-    async def replace(self, digest: bytes, row: WebRow, by: Actor) -> None:
+    async def replace(self, digest: bytes, row: WebRow, by: Actor, *, at_most: int) -> None:
         """See WebSessionStore."""
 
         def write(tx: Tx) -> None:
@@ -61,9 +62,10 @@ class SqlWebSessionStore:
             ).scalar_one_or_none()
             if before is None:
                 raise NotFound(_GONE)
+            gone = _make_room(tx, user, row, at_most)
             tx.execute(sa.insert(web_sessions), _values(row, user))
-            if before == Level.PASSWORD.value and row.level is not Level.PASSWORD:
-                tx.audit(AuditEntry(by.wall, Event.WEB_SIGNED_IN, None, row.user, "", by.address))
+            signed_in = before == Level.PASSWORD.value and row.level is not Level.PASSWORD
+            _record(tx, row, gone, by, signed_in=signed_in)
 
         await self._database.write(write)
 
@@ -119,6 +121,23 @@ def _user(tx: Tx, name: str) -> str:
     if id_ is None:
         raise NotFound(f"there is no user called {name!r}")
     return str(id_)
+
+
+def _make_room(tx: Tx, user: str, row: WebRow, at_most: int) -> int:
+    """Leave room for one more of those that proved as much: half a session must not push a whole one out."""
+    half = web_sessions.c.level == Level.PASSWORD.value
+    alike = sa.and_(web_sessions.c.user_id == user, half if row.level is Level.PASSWORD else ~half)
+    newest = sa.select(web_sessions.c.digest).where(alike).order_by(web_sessions.c.seen.desc(), web_sessions.c.digest)
+    digests = tx.execute(newest.offset(at_most - 1)).scalars().all()
+    return tx.execute(sa.delete(web_sessions).where(web_sessions.c.digest.in_(digests))).rowcount if digests else 0
+
+
+def _record(tx: Tx, row: WebRow, gone: int, by: Actor, *, signed_in: bool) -> None:
+    if gone and row.level is not Level.PASSWORD:
+        details: dict[str, Detail] = {"why": "newer ones took its place", "count": gone}
+        tx.audit(AuditEntry(by.wall, Event.WEB_SIGNED_OUT, None, row.user, "", by.address, details))
+    if signed_in:
+        tx.audit(AuditEntry(by.wall, Event.WEB_SIGNED_IN, None, row.user, "", by.address))
 
 
 def _values(row: WebRow, user: str) -> dict[str, object]:

@@ -16,17 +16,19 @@ import sqlalchemy as sa
 from gateway.auth.backups import back_up
 from gateway.auth.links import digest_of
 from gateway.auth.passwords import Passwords
+from gateway.auth.proofs import Claim
 from gateway.core.login import Admitted
 from gateway.core.secret import Secret
 from gateway.policy.links import Purpose
+from gateway.policy.rules import Channel
 from gateway.store import backup, strongbox
 from gateway.store.errors import BackupRefused, KeyRefused, NotFound
 from gateway.store.restore import Archive, restore
-from gateway.store.schema import memories, metadata
+from gateway.store.schema import memories, metadata, sent_codes, web_sessions
 from gateway.store.store import Store, connect
 from gateway.store.vault import MasterKey
 from tests.contract.crowd import Crowd, authority_over
-from tests.contract.staff import Staff, token_of
+from tests.contract.staff import PASSWORD, Staff, token_of
 from tests.contract.world import ADMIN, KEY, World
 
 FULL = Path("/dev/full")
@@ -325,3 +327,17 @@ async def test_a_link_does_not_come_back_with_a_restore_that_does_not_know_wheth
     with pytest.raises(NotFound):
         await again.links.show(digest_of(token), staff.clock.wall)
     assert (await again.users.show("root1")).user.grant == (await staff.store.users.show("root1")).user.grant
+
+
+async def test_neither_sessions_of_the_portal_nor_sent_codes_come_back_with_a_restore(place, target, staff: Staff):
+    await staff.hire("mia", device=False, channel=Channel.EMAIL)
+    await staff.office.sentcodes.send(staff.by("mia"))
+    await staff.office.signin.enter(Claim("mia", Secret(PASSWORD)), staff.by("mia"))
+
+    again = await restored(target, await written(staff.store), place.master)
+
+    for table in (sent_codes, web_sessions):
+        assert await again.survey(lambda connection, table=table: connection.execute(table.select()).all()) == []
+        assert (
+            len(await staff.store.survey(lambda connection, table=table: connection.execute(table.select()).all())) == 1
+        )

@@ -12,7 +12,7 @@ from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.proof import Factor
 from gateway.policy.roles import Grant, Role
-from gateway.policy.rules import LockoutRules, PasswordRules, Policy, SecondFactor
+from gateway.policy.rules import Channel, LockoutRules, PasswordRules, Policy, SecondFactor, SessionRules
 from gateway.policy.snapshot import Device, Method
 from gateway.store.errors import NotFound
 from gateway.store.schema import web_sessions
@@ -260,6 +260,24 @@ async def test_of_two_renewals_at_once_one_wins_and_one_session_is_left(staff: S
     assert sorted(type(one).__name__ for one in done) == ["Entered"] + ["NotFound"] * 3
     rows = await staff.store.survey(lambda connection: connection.execute(web_sessions.select()).all())
     assert len(rows) == 1
+
+
+@pytest.mark.req("TW-1", "SF-6")
+async def test_one_has_as_many_sessions_as_at_a_venue_and_the_oldest_gives_way(store, passwords):
+    staff = Staff.make(store, passwords, Policy(sessions=SessionRules(max_per_user=2)))
+    await staff.hire("tom")
+    entered = [await signed_in(staff) for _ in range(3)]
+    assert [await is_over(staff, one) for one in entered] == [True, False, False]
+    assert (await staff.events())[-2:] == ["web.signed_out", "web.signed_in"]
+
+
+@pytest.mark.req("SF-5")
+async def test_half_sessions_push_no_whole_one_out(store, passwords):
+    staff = Staff.make(store, passwords, Policy(sessions=SessionRules(max_per_user=2)))
+    await staff.hire("tom", channel=Channel.EMAIL)
+    whole = [await signed_in(staff) for _ in range(2)]
+    half = [await enter(staff) for _ in range(3)]
+    assert [await is_over(staff, one) for one in whole + half] == [False, False, True, False, False]
 
 
 async def test_a_session_that_is_over_is_not_renewed(staff: Staff):

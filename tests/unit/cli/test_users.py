@@ -33,6 +33,8 @@ def test_a_user_is_added_with_what_was_said(gateway):
         "routes": ["engine"],
         "groups": [],
         "email": "",
+        "phone": "",
+        "channel": "app",
         "role": "user",
         "role_until": None,
         "devices": [],
@@ -151,6 +153,15 @@ def test_a_user_is_changed_and_only_where_it_was_said(gateway, trader):
     shown = gateway("user", "show", trader, "--json").data
     assert (shown["email"], shown["organisation"], shown["valid_until"]) == ("t@x.example", "Firm", 1893456000.0)
     assert shown["comp_ids"] == ["ALGO"]
+
+
+@pytest.mark.req("HK-2", "SF-1")
+def test_a_user_is_given_a_phone_and_a_channel(gateway, trader):
+    done = gateway("user", "change", trader, "--phone", "+85212345678", "--channel", "sms")
+    assert (done.code, done.out) == (0, f"changed user {trader}: phone, channel\n")
+    shown = gateway("user", "show", trader, "--json").data
+    assert (shown["phone"], shown["channel"]) == ("+85212345678", "sms")
+    assert gateway("user", "change", trader, "--channel", "pigeon").code == 2
 
 
 @pytest.mark.req("SF-7")
