@@ -80,6 +80,7 @@ _COUNTS: Mapping[str, str] = {
     "unlocks": "unlockings on record",
     "enrolments": "enrolments on record",
     "replays": "second uses of a code on record",
+    "alerts": "alerts on record",
 }
 _CONNECTION = {None: "no network between", True: "TLS", False: "not encrypted"}
 

@@ -22,6 +22,7 @@ _EVENTS = {
     "unlocks": Event.USER_UNLOCKED,
     "enrolments": Event.DEVICE_ADDED,
     "replays": Event.CODE_REPLAYED,
+    "alerts": Event.ALERT_RAISED,
 }
 
 
@@ -55,6 +56,7 @@ class Survey:
     unlocks: int
     enrolments: int
     replays: int
+    alerts: int
     server: "Server"
 
 
