@@ -158,9 +158,9 @@ class Receiver:
             await writer.drain()
         writer.close()
 
-    async def until(self, count: int) -> list[Posted]:
-        """Wait until so many POSTs came."""
+    async def until_event(self, event: str) -> Posted:
+        """Wait until an event of that name came."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.posts) < count:  # noqa: ASYNC110  a bounded poll
+            while not (found := [post for post in self.posts if post.data["event"] == event]):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        return self.posts
+        return found[0]
