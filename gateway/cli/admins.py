@@ -5,7 +5,7 @@ from typing import Annotated
 
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, Proof, UserName, new_app
 from gateway.cli.output import print_json, print_table, say, when
-from gateway.cli.users import dates
+from gateway.cli.traits import dates
 from gateway.cli.workplace import at_work
 
 app = new_app("Administrators: roles that end on a date (SF-13).")

@@ -9,10 +9,12 @@ from gateway.cli.output import print_json, print_table, say, when
 from gateway.cli.workplace import at_work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.store.alerts import Alert
 
 app = new_app("Alerts: what no single account shows, noticed at login.")
-_COLUMNS = ("alert", "rule", "about", "user", "address", "country", "times", "first", "last", "refuses", "acknowledged")
+_COLUMNS = ("alert", "rule", "about", "last from", "country", "times", "last", "acknowledged")
 AlertId = Annotated[str, typer.Argument(help="The alert's id, as `gateway alerts list` prints it.", metavar="ALERT")]
 All = Annotated[bool, typer.Option("--all", help="Those that were acknowledged, too.")]
 
@@ -22,6 +24,19 @@ def list_alerts(config: ConfigFile = None, *, everything: All = False, as_json: 
     """List the alerts that nobody has acknowledged, the latest first. Times are UTC."""
     with at_work(config) as work:
         found = work.run(work.store.alerts.list(open_only=not everything))
+    print_alerts(found, as_json=as_json)
+
+
+@app.command(**COMMAND)
+def acknowledge(alert: AlertId, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Say that somebody has looked at it: what was seen until now counts no more, and whom it shut out may log in again."""
+    with at_work(config) as work:
+        done = work.run(work.store.alerts.acknowledge(alert, work.actor()))
+    print_acknowledged(done, as_json=as_json)
+
+
+def print_alerts(found: "Sequence[Alert]", *, as_json: bool) -> None:
+    """Print alerts, a row for each."""
     if as_json:
         print_json([as_fields(one) for one in found])
     elif not found:
@@ -30,11 +45,8 @@ def list_alerts(config: ConfigFile = None, *, everything: All = False, as_json: 
         print_table(_COLUMNS, map(_cells, found))
 
 
-@app.command(**COMMAND)
-def acknowledge(alert: AlertId, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Say that somebody has looked at it: what was seen until now counts no more, and whom it shut out may log in again."""
-    with at_work(config) as work:
-        done = work.run(work.store.alerts.acknowledge(alert, work.actor()))
+def print_acknowledged(done: "Alert", *, as_json: bool) -> None:
+    """Print what was acknowledged."""
     if as_json:
         print_json(as_fields(done))
     else:
@@ -47,17 +59,13 @@ def as_fields(alert: "Alert") -> dict[str, Any]:
 
 
 def _cells(alert: "Alert") -> tuple[str, ...]:
-    seen = f"{alert.acknowledged_by} {when(alert.acknowledged)}".strip()
     return (
         alert.id,
-        alert.rule.value,
-        alert.subject or "all",
-        alert.user,
-        alert.address,
+        f"{alert.rule.value}, refuses" if alert.blocks else alert.rule.value,
+        alert.subject or "everybody",
+        f"{alert.user} {alert.address}",
         alert.country,
         str(alert.count),
-        when(alert.first),
         when(alert.last),
-        "yes" if alert.blocks else "no",
-        seen,
+        f"{alert.acknowledged_by} {when(alert.acknowledged)}".strip(),
     )

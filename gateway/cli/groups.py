@@ -1,13 +1,18 @@
 """`group`: groups of users, and the routes their members may use (HK-9)."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, UserName, new_app
 from gateway.cli.output import print_json, print_table, say
 from gateway.cli.workplace import at_work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.store.people import Group
 
 app = new_app("Groups of users with the routes their members may use.")
 GroupName = Annotated[str, typer.Argument(help="The group's name.", metavar="GROUP", show_default=False)]
@@ -33,6 +38,11 @@ def list_groups(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """List the groups and their routes."""
     with at_work(config) as work:
         found = work.run(work.store.groups.list())
+    print_groups(found, as_json=as_json)
+
+
+def print_groups(found: "Sequence[Group]", *, as_json: bool) -> None:
+    """Print groups, a row for each."""
     rows = [(one.name, one.organisation, sorted(one.routes)) for one in found]
     if as_json:
         print_json([dict(zip(("name", "organisation", "routes"), row, strict=True)) for row in rows])

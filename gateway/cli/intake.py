@@ -16,6 +16,7 @@ from gateway.cli.workplace import at_work
 from gateway.core.secret import Secret
 
 if TYPE_CHECKING:
+    from gateway.auth.intake.intake import Checked
     from gateway.auth.intake.pskccrypto import PskcKey
     from gateway.auth.intake.values import Reading
 
@@ -34,19 +35,28 @@ class Form(Enum):
 SUFFIXES = {".csv": Form.CSV, ".xml": Form.PSKC, ".pskc": Form.PSKC, ".pskcxml": Form.PSKC}
 
 
+ImportFile = Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False, show_default=False)]
+FormOption = Annotated[Form | None, typer.Option("--form", help="What it is; default: by its name.")]
+PskcPassword = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="PSKC under a password: its first line.", exists=True, dir_okay=False),
+]
+PskcKeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="PSKC under a pre-shared key: in hex.", exists=True, dir_okay=False)
+]
+Partial = Annotated[bool, typer.Option("--partial", help="Import what is right, leave out what is not.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")]
+
+
 def import_file(  # noqa: PLR0913 - one option for each thing an import has
-    file: Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False, show_default=False)],
+    file: ImportFile,
     config: ConfigFile = None,
-    form: Annotated[Form | None, typer.Option("--form", help="What it is; default: by its name.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="PSKC under a password: its first line.", exists=True, dir_okay=False)
-    ] = None,
-    key_file: Annotated[
-        Path | None, typer.Option(help="PSKC under a pre-shared key: in hex.", exists=True, dir_okay=False)
-    ] = None,
+    form: FormOption = None,
+    password_file: PskcPassword = None,
+    key_file: PskcKeyFile = None,
     *,
-    partial: Annotated[bool, typer.Option("--partial", help="Import what is right, leave out what is not.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
+    partial: Partial = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Import users (CSV) or authenticators (OATH PSKC, otpauth URIs). Either all of it is written, or nothing.
 
@@ -56,21 +66,35 @@ def import_file(  # noqa: PLR0913 - one option for each thing an import has
     from gateway.auth.intake.intake import Intake  # noqa: PLC0415
     from gateway.credentials import house_of  # noqa: PLC0415
 
-    reading = _read(
-        file.read_bytes(), form or SUFFIXES.get(file.suffix.casefold(), Form.OTPAUTH), password_file, key_file
-    )
+    reading = reading_of(file, form, password_file, key_file)
     with at_work(config) as work:
         intake = Intake(work.store, work.policies, house_of(work.configuration.settings))
         checked = work.run(intake.check(reading, strangers=True))
-        for fault in checked.faults[:SHOWN]:
-            sys.stderr.write(f"{file}:{fault.line}: {fault.text}\n")
-        if checked.faults and not partial:
-            raise Refusal(f"{len(checked.faults)} faults in {file}: nothing was imported")
+        tell_faults(checked, file, partial=partial)
         if not dry_run:
             work.run(intake.write(checked, work.actor(), partial=partial))
+    tell_done(checked, dry_run=dry_run)
+
+
+def tell_faults(checked: "Checked", file: Path, *, partial: bool) -> None:
+    """Print what is wrong with a file. Raises Refusal where that keeps all of it out."""
+    for fault in checked.faults[:SHOWN]:
+        sys.stderr.write(f"{file}:{fault.line}: {fault.text}\n")
+    if checked.faults and not partial:
+        raise Refusal(f"{len(checked.faults)} faults in {file}: nothing was imported")
+
+
+def tell_done(checked: "Checked", *, dry_run: bool) -> None:
+    """Print how much of it was imported."""
     done = "would be imported" if dry_run else "imported"
     left = f"; {len(checked.faults)} faults left out" if checked.faults else ""
     say(f"{checked.users} users and {checked.devices} authenticators {done}{left}")
+
+
+def reading_of(file: Path, form: Form | None, password_file: Path | None, key_file: Path | None) -> "Reading":
+    """Read a file as what it is, by its name where nobody says. Raises what the readers raise."""
+    data = file.read_bytes()
+    return _read(data, form or SUFFIXES.get(file.suffix.casefold(), Form.OTPAUTH), password_file, key_file)
 
 
 def _read(data: bytes, form: Form, password_file: Path | None, key_file: Path | None) -> "Reading":

@@ -14,6 +14,7 @@ from gateway.cli.workplace import at_work
 from gateway.core.secret import Secret
 
 if TYPE_CHECKING:
+    from gateway.auth.links import Letter
     from gateway.store.ports import Actor
 
 app = new_app("One-time links: set up an account, or reset what was lost.")
@@ -31,9 +32,14 @@ def setup(name: UserName, config: ConfigFile = None, *, as_json: AsJson = False)
     """Make a link with which the user sets its password and authenticator (CQ-5); printed once, to be handed over."""
     with at_work(config) as work:
         letter = work.run(office_of(work).links.setup(name, work.actor()))
+    print_letter(letter, as_json=as_json)
+
+
+def print_letter(letter: "Letter", *, as_json: bool) -> None:
+    """Print a link, the one time that it is shown."""
     url = letter.url.reveal().decode()
     if as_json:
-        print_json({"name": name, "url": url, "expires": letter.expires})
+        print_json({"name": letter.user, "url": url, "expires": letter.expires})
         return
     say(url)
     say(f"It works once, until {when(letter.expires)}; it is shown this once.")

@@ -11,6 +11,7 @@ from gateway.cli.attach import attach
 from gateway.cli.audit import app as audit
 from gateway.cli.backup import backup, restore
 from gateway.cli.compliance import compliance
+from gateway.cli.desk import app as desk
 from gateway.cli.doctor import doctor
 from gateway.cli.exits import Code, Refusal, code_of, fail
 from gateway.cli.groups import app as groups
@@ -32,6 +33,7 @@ app.add_typer(totp, name="totp")
 app.add_typer(admins, name="admin")
 app.add_typer(links, name="link")
 app.add_typer(requests, name="request")
+app.add_typer(desk, name="desk")
 app.add_typer(myself, name="my")
 app.add_typer(groups, name="group")
 app.add_typer(alerts, name="alerts")

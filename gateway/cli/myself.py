@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.history import LINES, Before, Limit, print_visits
 from gateway.cli.office import office_of
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, UserName, new_app
 from gateway.cli.output import print_json, say
@@ -13,6 +14,7 @@ from gateway.cli.secrets import read_password
 from gateway.cli.totp import fields_of, show_key
 from gateway.cli.workplace import at_work
 from gateway.core.secret import Secret
+from gateway.policy.rules import Channel
 
 if TYPE_CHECKING:
     from gateway.store.ports import Actor
@@ -24,6 +26,7 @@ FromStdin = Annotated[
         "--stdin", help="Read everything that is asked for from standard input, one line each, in that order."
     ),
 ]
+ChannelName = Annotated[Channel, typer.Argument(help="Where codes come from.", show_default=False)]
 DeviceId = Annotated[str, typer.Argument(help="The authenticator's id.", metavar="DEVICE", show_default=False)]
 
 
@@ -42,6 +45,21 @@ def devices(name: UserName, config: ConfigFile = None) -> None:
     """List the authenticators, as JSON."""
     with at_work(config) as work:
         print_json([asdict(one) for one in work.run(office_of(work).myself.devices(_me(name)))])
+
+
+@app.command(**COMMAND)
+def history(
+    name: UserName,
+    config: ConfigFile = None,
+    before: Before = None,
+    limit: Limit = LINES,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List your logins, newest first, with the true reason of each refusal: was that you? Times are UTC."""
+    with at_work(config) as work:
+        found = work.run(office_of(work).myself.history(_me(name), before, limit))
+    print_visits(found, as_json=as_json)
 
 
 @app.command(**COMMAND)
@@ -103,6 +121,27 @@ def recovery_codes(name: UserName, config: ConfigFile = None, *, stdin: FromStdi
         codes = work.run(office_of(work).myself.recovery_codes(_current(stdin=stdin), _me(name)))
     for code in codes:
         say(code.reveal().decode())
+
+
+@app.command(**COMMAND)
+def channel(name: UserName, chosen: ChannelName, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Choose where one's codes come from, where the policy allows that: the authenticator, e-mail, text message."""
+    with at_work(config) as work:
+        work.run(office_of(work).myself.choose_channel(_current(stdin=stdin), chosen, _me(name)))
+    say(f"your codes come by {chosen.value}")
+
+
+@app.command(**COMMAND)
+def code(name: UserName, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Have a code sent, for who has chosen that. It is good once, for a few minutes."""
+    from gateway.auth.proofs import Claim  # noqa: PLC0415
+    from gateway.policy.proof import Factor  # noqa: PLC0415
+
+    with at_work(config) as work:
+        office = office_of(work)
+        work.run(office.proofs.prove(Claim(name, _current(stdin=stdin)), frozenset({Factor.PASSWORD}), "code.send"))
+        sent = work.run(office.sentcodes.send(_me(name)))
+    say(f"a code is on its way by {sent.channel.value} to {sent.hint}: never pass it on")
 
 
 def _current(*, stdin: bool) -> Secret:

@@ -2,19 +2,23 @@
 
 import secrets
 import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from gateway.cli.exits import Code, Refusal
 from gateway.cli.secrets import read_password
+from gateway.cli.workplace import Work, at_work
 
 if TYPE_CHECKING:
     from gateway.auth.office import Office
-    from gateway.cli.workplace import Work
     from gateway.store.ports import Actor
 
+T = TypeVar("T")
 AsAdmin = Annotated[
     str, typer.Option("--as", help="The administrator you are; password and code are asked for.", metavar="NAME")
 ]
@@ -28,11 +32,16 @@ FromStdin = Annotated[
 class Seat:
     """An administrator who has proved who it is."""
 
+    work: Work
     office: "Office"
     by: "Actor"
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Wait for what the office does."""
+        return self.work.run(coroutine)
 
-def office_of(work: "Work") -> "Office":
+
+def office_of(work: Work) -> "Office":
     """Return the use-cases over the open store."""
     from gateway.auth.office import Office  # noqa: PLC0415
     from gateway.auth.parts import Parts  # noqa: PLC0415
@@ -54,7 +63,7 @@ def office_of(work: "Work") -> "Office":
     return Office.over(work.store, parts, work.people, house_of(settings), post, post)
 
 
-def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:
+def seated(work: Work, name: str, purpose: str, *, stdin: bool, code: bool = True) -> Seat:
     """Prove that the administrator `name` is at the keyboard (TW-2). Raises Denied.
 
     Without `code` the password alone is proved: the act itself asks for the code, and one is good once.
@@ -69,4 +78,14 @@ def seated(work: "Work", name: str, purpose: str, *, stdin: bool, code: bool = T
     typed = read_password(None, stdin=stdin, what="code", twice=False) if code else None
     office, factors = office_of(work), BOTH if code else frozenset({Factor.PASSWORD})
     work.run(office.proofs.prove(Claim(name, password, typed), factors, purpose))
-    return Seat(office, Actor(name, time.time()))
+    return Seat(work, office, Actor(name, time.time()))
+
+
+@contextmanager
+def at_desk(config: Path | None, name: str, act: str, *, stdin: bool) -> Iterator[Seat]:
+    """Open the store, prove that the administrator `name` is at the keyboard, and close it afterwards.
+
+    `act` stands with the proof in the audit record. Raises what `at_work` and `seated` raise.
+    """
+    with at_work(config) as work:
+        yield seated(work, name, f"desk.{act}", stdin=stdin)

@@ -11,7 +11,7 @@ from gateway.cli.office import AsAdmin, FromStdin, seated
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, UserName, new_app
 from gateway.cli.output import print_json, print_table, say, when
 from gateway.cli.secrets import read_password
-from gateway.cli.users import dates
+from gateway.cli.traits import dates
 from gateway.cli.workplace import at_work
 
 if TYPE_CHECKING:

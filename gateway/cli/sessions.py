@@ -9,6 +9,8 @@ from gateway.cli.output import print_json, print_table, say, when
 from gateway.cli.workplace import at_work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.store.ports import SessionRow
 
 _COLUMNS = ("session", "user", "CompID", "target", "version", "address", "route", "since", "last business", "node")
@@ -24,12 +26,7 @@ def sessions(
     """List the live sessions, oldest first. Times are UTC."""
     with at_work(config) as work:
         rows = work.run(work.people.sessions(work.now(), user))
-    if as_json:
-        print_json([as_fields(row) for row in rows])
-    elif not rows:
-        say("nobody is logged in")
-    else:
-        print_table(_COLUMNS, map(_cells, rows))
+    print_sessions(rows, as_json=as_json)
 
 
 def kick(session: SessionId, config: ConfigFile = None) -> None:
@@ -37,6 +34,16 @@ def kick(session: SessionId, config: ConfigFile = None) -> None:
     with at_work(config) as work:
         work.run(work.people.kick(session, work.actor()))
     say(f"ordered: session {session} ends within a second")
+
+
+def print_sessions(rows: "Sequence[SessionRow]", *, as_json: bool) -> None:
+    """Print sessions, a row for each."""
+    if as_json:
+        print_json([as_fields(row) for row in rows])
+    elif not rows:
+        say("nobody is logged in")
+    else:
+        print_table(_COLUMNS, map(_cells, rows))
 
 
 def as_fields(row: "SessionRow") -> dict[str, Any]:

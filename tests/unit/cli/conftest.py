@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.main import main
+from tests.unit.cli.officers import Codes, Wall, finish
 
 CONFIG = """
 [store]
@@ -64,3 +66,19 @@ def trader(gateway: Gateway) -> str:
         gateway("user", "add", "trader", "--comp-id", "ALGO", "--password-stdin", stdin="Correct-Horse-9\n").code == 0
     )
     return "trader"
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    """The wall clock, which goes on to the next code when one is needed."""
+    clock = Wall()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def admins(gateway, wall) -> dict[str, Codes]:
+    return {
+        name: Codes(finish(gateway, gateway("admin", "bootstrap", name, "--json").data["url"]))
+        for name in ("root1", "root2")
+    }

@@ -3,19 +3,9 @@
 import sqlite3
 import time
 
-import pyotp
 import pytest
 
-
-def finish(gateway, url: str, password: str = "Correct-Horse-9") -> str:
-    """Set an account up with its link, as its owner would; return the authenticator's key."""
-    made = gateway("link", "enroll", "--stdin", "--json", stdin=f"{url}\n")
-    assert made.code == 0, made.err
-    key = made.data["secret"]
-    code = pyotp.TOTP(key).at(int(time.time()))
-    done = gateway("link", "finish", "--stdin", stdin=f"{url}\n{password}\n{code}\n")
-    assert done.code == 0, done.err
-    return key
+from tests.unit.cli.officers import finish
 
 
 @pytest.mark.req("TW-2", "SF-13")

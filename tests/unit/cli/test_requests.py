@@ -2,49 +2,9 @@
 
 import time
 
-import pyotp
 import pytest
 
-from tests.unit.cli.test_admins import finish
-
 PASSWORD = "Correct-Horse-9"
-
-
-class Codes:
-    """An authenticator's codes, each used once. The step after the last one is waited for where it must be."""
-
-    def __init__(self, key: str) -> None:
-        self.totp = pyotp.TOTP(key)
-        self.step = int(time.time()) // 30
-
-    def next(self, clock) -> str:
-        self.step = max(self.step + 1, int(clock.now) // 30)
-        clock.now = max(clock.now, self.step * 30.0)
-        return self.totp.at(self.step * 30)
-
-
-class Wall:
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
-    """The wall clock, which goes on to the next code when one is needed."""
-    clock = Wall()
-    monkeypatch.setattr(time, "time", clock)
-    return clock
-
-
-@pytest.fixture
-def admins(gateway, wall) -> dict[str, Codes]:
-    return {
-        name: Codes(finish(gateway, gateway("admin", "bootstrap", name, "--json").data["url"]))
-        for name in ("root1", "root2")
-    }
 
 
 @pytest.mark.req("HK-6", "SF-13", "TW-2")
