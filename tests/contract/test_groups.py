@@ -9,6 +9,7 @@ from gateway.auth.house import House
 from gateway.auth.intake.intake import Intake
 from gateway.auth.intake.rows import read_csv
 from gateway.core.reason import Reason
+from gateway.policy.organisations import Policies
 from gateway.policy.rules import Policy
 from gateway.policy.snapshot import User
 from gateway.store.errors import Conflict, NotFound
@@ -125,7 +126,7 @@ async def test_a_firm_uses_its_own_groups_and_the_exchange_makes_them(staff: Sta
 @pytest.mark.req("HK-8", "HK-9")
 async def test_people_are_imported_into_groups(store):
     await store.groups.put(group("desk", "main"), ADMIN)
-    intake = Intake(store, Policy(), House())
+    intake = Intake(store, Policies(Policy()), House())
     checked = await intake.check(read_csv(b"user,groups\ntom,desk\nzoe,ghost\n"))
     assert [(fault.line, fault.text) for fault in checked.faults] == [(3, "there is no group called 'ghost'")]
     await intake.write(checked, ADMIN, partial=True)

@@ -11,9 +11,11 @@ from gateway.auth.intake.otpauth import read_otpauth
 from gateway.auth.intake.rows import read_csv
 from gateway.core.secret import Secret
 from gateway.policy import totp
+from gateway.policy.organisations import Policies
 from gateway.policy.roles import Role
 from gateway.policy.rules import Policy
 from gateway.store.errors import StoreError
+from gateway.store.imports import Known
 from tests.contract.world import ADMIN, NOW, World
 
 KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -21,7 +23,7 @@ KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 @pytest.fixture
 def intake(store) -> Intake:
-    return Intake(store, Policy(), House(patterns={Role.USER: "[a-z0-9]+"}))
+    return Intake(store, Policies(Policy()), House(patterns={Role.USER: "[a-z0-9]+"}))
 
 
 def lines(*rows: str) -> bytes:
@@ -55,13 +57,13 @@ async def test_ten_thousand_rows_with_ten_bad_ones_import_nothing_and_list_all_t
     assert await store.users.list() == ()
 
     await intake.write(checked, ADMIN, partial=True)
-    assert await store.imports.known(["u1", "u9999", "u10000"]) == {"u1": 0, "u9999": 0}
+    assert await store.imports.known(["u1", "u9999", "u10000"]) == {name: Known("ACME", 0) for name in ("u1", "u9999")}
     assert (await store.audit.head()).count == 1 + 9990 + 1
 
 
 @pytest.mark.req("HK-8", "HK-1")
 async def test_faults_of_the_whole_file_are_found_against_itself_and_the_store(store, world: World):
-    intake = Intake(store, Policy(), House())
+    intake = Intake(store, Policies(Policy()), House())
     key = f"tom,,,,{KEY}"
     reading = read_csv(lines("trader,,,,", "tom,A,,,", key, key, key, key, "tom,B,,,", "x\0,,,,", "mail,,nowhere,,"))
     checked = await intake.check(reading)
@@ -79,7 +81,7 @@ async def test_nobody_gets_more_authenticators_than_the_policy_allows(store, int
 
 @pytest.mark.req("HK-8", "HK-6")
 async def test_an_authenticator_for_somebody_who_is_there_is_the_operators_to_import(store, world: World):
-    intake = Intake(store, Policy(), House())
+    intake = Intake(store, Policies(Policy()), House())
     reading = read_otpauth(f"otpauth://totp/trader?secret={KEY}\n".encode())
     assert [fault.line for fault in (await intake.check(reading)).faults] == [1]
     checked = await intake.check(reading, strangers=True)
