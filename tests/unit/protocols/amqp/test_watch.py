@@ -272,6 +272,12 @@ def test_each_row_is_looked_at_once_whatever_its_messages_are_and_whatever_stand
     assert line.confirming[1].sent == 3 + 4 * 3 + 1
 
 
+def test_a_row_ends_where_the_chunk_does_wherever_that_is():
+    short, long = order("x"), order("x", correlation_id="c" * 200)
+    for cut in range(1, len(long)):
+        agree(ClientWatch, [short + long, short + long + long[:cut], long[cut:] + short])
+
+
 @pytest.mark.parametrize(
     "long",
     [
