@@ -41,7 +41,7 @@ def spec_of(settings: Settings) -> NotifySpec:
 
 def _mail(mail: MailSettings) -> MailSpec:
     host, port = split_address(mail.server)
-    return MailSpec(host, port, mail.tls, mail.sender, mail.user, mail.secret(), mail.ca, mail.timeout)
+    return MailSpec(host, port, mail.tls, mail.sender, mail.user or "", mail.secret(), mail.ca, mail.timeout)
 
 
 def _hook(hook: WebhookSettings) -> HookSpec:

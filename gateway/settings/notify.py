@@ -57,7 +57,7 @@ class MailSettings(Section):
     """starttls: a server that does not offer it gets no mail; tls: from the first byte; plain: none, for a server on this machine."""
     sender: Mailbox
     """What mails come from."""
-    user: str = ""
+    user: Annotated[str, Field(min_length=1)] | None = None
     """Name to log in with, where the server wants that; never without TLS."""
     password: SecretText | None = None
     """Its password; meant for the environment."""

@@ -35,6 +35,7 @@ _EXAMPLES: dict[str, Any] = {
     "route.service.password_file": "/run/secrets/broker-password",
     "notify.mail.server": "mail.example:587",
     "notify.mail.sender": "Gateway <gateway@example.com>",
+    "notify.mail.user": "gateway",
     "notify.mail.password": "see the lines above; this is no password",
     "notify.mail.password_file": "/run/secrets/mail-password",
     "notify.mail.ca": "tls/mail-ca.pem",

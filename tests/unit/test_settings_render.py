@@ -59,7 +59,7 @@ def as_amqp(text: str) -> str:
 @pytest.mark.parametrize("protocol", [as_fix, as_amqp])
 def test_the_printed_file_loads_with_every_option_set_as_printed(protocol: Callable[[str], str]):
     text = protocol(re.sub(r"^#(?=[a-z\[])", "", toml_text(), flags=re.MULTILINE))
-    other_halves = "url_file|master_key|password_file|pem|pin_file|user_dn"
+    other_halves = "url_file|master_key|password_file|secret_file|pem|pin_file|user_dn"
     text = re.sub(rf"^({other_halves}) = .*$", "", text, flags=re.MULTILINE)
     for name in re.findall(r'"((?:tls|words)/[^"]+)"', text):
         Path(name).parent.mkdir(exist_ok=True)
