@@ -45,3 +45,16 @@ def test_the_last_authenticator_stays(gateway, trader, device):
     assert (done.code, "SF-4" in done.err) == (1, True)
     assert gateway("my", "rename", trader, device, "old phone").code == 0
     assert gateway("user", "show", trader, "--json").data["devices"][0]["name"] == "old phone"
+
+
+@pytest.mark.req("HK-2", "HK-5")
+def test_codes_by_mail_are_chosen_where_an_address_is_registered_and_sent_where_mail_is_set_up(gateway, trader, device):
+    nowhere = gateway("my", "channel", trader, "email", "--stdin", stdin=f"{PASSWORD}\n")
+    assert (nowhere.code, "registered" in nowhere.err) == (1, True)
+    assert gateway("user", "change", trader, "--email", "t@x.example").code == 0
+    done = gateway("my", "channel", trader, "email", "--stdin", stdin=f"{PASSWORD}\n")
+    assert (done.code, done.out) == (0, "your codes come by email\n")
+    unsent = gateway("my", "code", trader, "--stdin", stdin=f"{PASSWORD}\n")
+    assert (unsent.code, "[notify]" in unsent.err) == (1, True)
+    wrong = gateway("my", "code", trader, "--stdin", stdin="Wrong-Horse-9\n")
+    assert (wrong.code, "check user" in wrong.err) == (1, True)
