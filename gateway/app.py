@@ -25,7 +25,7 @@ from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
 from gateway.net.spec import Patience, StartError
 from gateway.net.upstream import Upstream
-from gateway.notifications import notifying
+from gateway.notifications import channels_of, notifying, spec_of
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
@@ -74,6 +74,7 @@ def _rehearse(configuration: Configuration, journal: Journal) -> None:
     for upstream in upstreams(configuration.settings):
         Upstream(upstream, journal)
     Couriers(couriers(configuration.settings), journal)
+    channels_of(spec_of(configuration.settings))
     password_check(configuration.settings).close()
     envelopes(configuration.settings).close()
     _where(configuration.policies.house, journal)

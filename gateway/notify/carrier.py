@@ -121,9 +121,10 @@ class Carrier:
         try:
             async with asyncio.timeout(LIMIT):
                 await self._channel.send(message)
-        except Away as error:
-            self._observer.channel_away(self.name, str(error))
-            await self._outbox.later(one, now, str(error))
+        except (Away, TimeoutError) as error:
+            fault = str(error) or type(error).__name__
+            self._observer.channel_away(self.name, fault)
+            await self._outbox.later(one, now, fault)
             return False
         except Undeliverable as error:
             await self._give_up(one, message, str(error))

@@ -1,5 +1,6 @@
-"""Mail over SMTP (RFC 5321): with TLS unless its absence was asked for by name; one connection, one message, one reader."""
+"""Mail over SMTP (RFC 5321): with TLS unless its absence was asked for by name; a mail of its own for each reader."""
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -20,39 +21,72 @@ from gateway.notify.wording import Words, words
 
 _ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 """RFC 5321 §4.1.2, Mailbox, without quoted local parts and address literals: nothing in it ends a header or a command."""
+IDLE = 10.0
+"""Seconds an unused connection is kept: a crowd that logs in needs one, and not a handshake for each of them."""
 _CLOSING = 421
 """RFC 5321 §3.8: the server goes away, whatever was asked."""
 
 
 class Mail:
-    """`Channel` over one mail server. Invariant: no header holds anything but what this file put there."""
+    """`Channel` over one mail server. Invariants: no header holds anything but what this file put there; at most one
+    connection, which carries one mail after the other and is closed when none came for IDLE seconds.
+    """
 
     def __init__(self, spec: MailSpec, portal: str = "") -> None:
         """Raises OSError and ssl.SSLError where `ca` can't be used."""
         self._spec = spec
         self._portal = portal
         self._tls = None if spec.tls == "plain" else trusting(spec.ca)
+        self._turn = asyncio.Lock()
+        self._smtp: aiosmtplib.SMTP | None = None
+        self._closing: asyncio.TimerHandle | None = None
 
     async def send(self, message: Message) -> None:
         """See Channel."""
         if not is_address(message.to):
             raise Undeliverable("that is no mail address")
         text = words(message.kind, message.facts, message.wall, self._portal)
-        letter = composed(self._spec.sender, message, text)
-        smtp = await self.connected()
+        letter = composed(self._spec.sender, message, text).as_bytes()
+        async with self._turn:
+            if self._smtp is not None:
+                with contextlib.suppress(
+                    Away
+                ):  # the server had closed it meanwhile: that says nothing about the server
+                    return await self._hand_over(self._smtp, message.to, letter)
+            return await self._hand_over(await self.connected(), message.to, letter)
+
+    async def _hand_over(self, smtp: aiosmtplib.SMTP, to: str, letter: bytes) -> None:
+        self._let_go()
         try:
-            await smtp.sendmail(parseaddr(self._spec.sender)[1], [message.to], letter.as_bytes())
-        except SMTPResponseException as error:
-            raise (Away if error.code == _CLOSING else Declined)(_said(error)) from None
+            await smtp.sendmail(parseaddr(self._spec.sender)[1], [to], letter)
         except SMTPRecipientsRefused as error:
+            self._keep(smtp)
             raise Declined(_said(error.recipients[0])) from None
-        except (SMTPException, OSError) as error:
-            raise Away(type(error).__name__) from None
-        else:
-            with contextlib.suppress(SMTPException, OSError):  # it has the message: a bad farewell changes nothing
-                await smtp.quit()
-        finally:
+        except SMTPResponseException as error:
             smtp.close()
+            raise (Away if error.code == _CLOSING else Declined)(_said(error)) from None
+        except (SMTPException, OSError) as error:
+            smtp.close()
+            raise Away(type(error).__name__) from None
+        except BaseException:
+            smtp.close()
+            raise
+        self._keep(smtp)
+
+    def _keep(self, smtp: aiosmtplib.SMTP) -> None:
+        self._smtp = smtp
+        self._closing = asyncio.get_running_loop().call_later(IDLE, self._hang_up)
+
+    def _let_go(self) -> None:
+        """Take the connection out of keeping: whoever called uses it now, or closes it."""
+        self._smtp = None
+        if self._closing is not None:
+            self._closing.cancel()
+
+    def _hang_up(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+        self._let_go()
 
     async def connected(self) -> aiosmtplib.SMTP:
         """Return a connection that may send, or raise Away: also where the server offers no TLS."""
@@ -76,10 +110,19 @@ class Mail:
         except (SMTPException, OSError) as error:
             smtp.close()
             raise Away(_kind(error)) from None
+        except BaseException:
+            smtp.close()
+            raise
         return smtp
 
     async def close(self) -> None:
-        """See Channel: no connection outlives its message."""
+        """See Channel."""
+        smtp = self._smtp
+        self._let_go()
+        if smtp is not None:
+            with contextlib.suppress(SMTPException, OSError):  # it has every mail: a bad farewell changes nothing
+                await smtp.quit()
+            smtp.close()
 
 
 def is_address(text: str) -> bool:

@@ -43,6 +43,7 @@ class Mailbox:
     raw: list[bytes] = field(default_factory=list)
     envelopes: list[tuple[str, str]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
+    connections: int = 0
     _server: asyncio.Server | None = None
     _open: set[SMTP] = field(default_factory=set)
 
@@ -83,6 +84,7 @@ class Mailbox:
                 loop=asyncio.get_running_loop(),
             )
         self._open.add(session)
+        self.connections += 1
         return session
 
     def _login(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: Any) -> AuthResult:

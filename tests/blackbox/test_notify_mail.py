@@ -1,5 +1,6 @@
 """Mail to a real SMTP server: TLS, login, refusals, and nothing that a name could smuggle into a header."""
 
+import asyncio
 from dataclasses import replace
 from email.utils import parseaddr
 from pathlib import Path
@@ -144,3 +145,42 @@ async def test_a_name_in_any_script_arrives_as_it_is():
 
     assert "交易員" in server.mails[0]["Subject"]
     assert "交易員" in server.mails[0].get_content()
+
+
+async def test_a_crowd_shares_one_connection_and_gets_a_mail_each():
+    async with Mailbox() as server:
+        mail = Mail(spec(server.port, tls="plain"))
+        names = [f"u{number}@example.com" for number in range(12)]
+        await asyncio.gather(*(mail.send(login(to=name)) for name in names))
+        await mail.close()
+
+    assert sorted(str(one["To"]) for one in server.mails) == sorted(names)
+    assert [to for _, to in server.envelopes] == [str(one["To"]) for one in server.mails]
+    assert server.connections == 1
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_made_again():
+    server = Mailbox()
+    async with server:
+        mail = Mail(spec(server.port, tls="plain"))
+        await mail.send(login())
+        await server.stop()
+        await server.start()
+        await mail.send(login())
+        await server.stop()
+        with pytest.raises(Away):
+            await mail.send(login())
+        await mail.close()
+
+    assert len(server.mails) == 2
+
+
+async def test_a_refused_recipient_does_not_spoil_the_next_ones_mail():
+    async with Mailbox(refuse=lambda to: "550 no" if to.startswith("eve") else None) as server:
+        mail = Mail(spec(server.port, tls="plain"))
+        with pytest.raises(Declined):
+            await mail.send(login(to="eve@example.com"))
+        await mail.send(login())
+        await mail.close()
+
+    assert server.envelopes == [("gateway@example.com", "tom@example.com")]
