@@ -118,6 +118,11 @@ class Desk:
             seen |= {one.user.name for one in await self._store.users.list(limit=MANY, which=some)}
         return frozenset(seen)
 
+    async def may(self, act: Act, by: Actor) -> bool:
+        """Say whether the actor may do that alone to what it looks after: for a page that offers nothing in vain."""
+        actor = await self.standing(by)
+        return ruling(actor, act, Standing("", actor.organisation)) is Ruling.ALLOWED
+
     async def rulings(self, account: Account, by: Actor) -> Mapping[Act, Ruling]:
         """Return what the actor may do to an account, and why not: for a page that offers nothing in vain."""
         actor, subject = await self.standing(by), standing_of(account, by.wall)

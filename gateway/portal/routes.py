@@ -5,11 +5,13 @@ A form that is refused shows its own page again with the reason on top; nobody t
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +24,7 @@ from gateway.auth.signin import Level
 from gateway.auth.users import WrongCode
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.portal.shield import TooLarge, TooSlow
+from gateway.portal.shield import LARGEST, TooLarge, TooSlow
 from gateway.portal.spec import Portal
 from gateway.portal.visit import FIELD, SESSION, VISITOR, Stale, Visit, new_visitor
 from gateway.portal.words import AWAY, REFUSED
@@ -30,7 +32,7 @@ from gateway.store.errors import AlreadyExists, Conflict, NotFound, StoreUnavail
 from gateway.store.ports import Actor
 
 Page = Callable[[Visit], Awaitable[Response]]
-FIELDS, FILES = 64, 1
+FIELDS = 64
 
 
 class Needs(Enum):
@@ -68,11 +70,17 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
 _OURS = tuple(_STATUS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    on: Page
+    files: int
+
+
 class Pages:
     """Collects the pages of one file."""
 
     def __init__(self) -> None:
-        self._made: list[tuple[str, str, Needs, Page, Page | None]] = []
+        self._made: list[tuple[str, str, Needs, Page, _Form | None]] = []
 
     def get(self, path: str, needs: Needs) -> Callable[[Page], Page]:
         """Register what answers a GET."""
@@ -83,11 +91,11 @@ class Pages:
 
         return register
 
-    def post(self, path: str, needs: Needs, *, on: Page) -> Callable[[Page], Page]:
-        """Register what a form does; `on` is the page it stands on, shown again where it is refused."""
+    def post(self, path: str, needs: Needs, *, on: Page, files: int = 0) -> Callable[[Page], Page]:
+        """Register what a form does; `on` is the page it stands on, shown again where it is refused; `files` it may send."""
 
         def register(page: Page) -> Page:
-            self._made.append(("POST", path, needs, page, on))
+            self._made.append(("POST", path, needs, page, _Form(on, files)))
             return page
 
         return register
@@ -95,24 +103,29 @@ class Pages:
     def routes(self, portal: Portal) -> list[Route]:
         """Return them as Starlette takes them."""
         return [
-            Route(path, _endpoint(portal, needs, page, on), methods=[method])
-            for method, path, needs, page, on in self._made
+            Route(path, _endpoint(portal, needs, page, form), methods=[method])
+            for method, path, needs, page, form in self._made
         ]
 
 
-def _endpoint(portal: Portal, needs: Needs, page: Page, on: Page | None) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(portal: Portal, needs: Needs, page: Page, form: _Form | None) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         visit = await visit_of(request, portal)
         if needs is not Needs.NOTHING and (visit.session is None or visit.session.level not in _ENOUGH[needs]):
-            return visit.go(_HOME[visit.session.level] if visit.session else "/sign-in")
+            return _elsewhere(visit, _HOME[visit.session.level] if visit.session else "/sign-in")
         try:
-            if on is not None:
-                await _read(visit)
+            if form is not None:
+                await _read(visit, form.files)
             return await page(visit)
         except _OURS as error:
-            return await _refused(visit, error, on)
+            return await _refused(visit, error, form.on if form else None)
 
     return endpoint
+
+
+def _elsewhere(visit: Visit, path: str) -> Response:
+    """Send the browser to another page; a part of a page that htmx asked for can't be another page, so all of it goes."""
+    return Response(headers={"HX-Redirect": path}) if "hx-request" in visit.request.headers else visit.go(path)
 
 
 async def visit_of(request: Request, portal: Portal) -> Visit:
@@ -134,10 +147,26 @@ def _token(request: Request) -> Secret | None:
     return Secret(value) if value else None
 
 
-async def _read(visit: Visit) -> None:
+class _InMemory(MultiPartParser):
+    """Keeps a file in memory: one with keys in it must lie on no disk in clear (HK-8). The shield bounds its size."""
+
+    spool_max_size = LARGEST
+
+
+async def _form(request: Request, files: int) -> FormData:
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await request.form(max_fields=FIELDS)
+    try:
+        return await _InMemory(request.headers, request.stream(), max_files=files, max_fields=FIELDS).parse()
+    except MultiPartException:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
+
+
+async def _read(visit: Visit, files: int) -> None:
     """Read the form. Raises Stale, TooLarge, TooSlow, ValueError."""
     given = visit.request.headers.get("x-csrf-token", "")
-    async with visit.request.form(max_files=FILES, max_fields=FIELDS) as form:
+    form = await _form(visit.request, files)
+    try:
         texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         long = [name for name, value in texts.items() if len(value) > FIELD]
         visit.check_csrf(given or texts.pop("csrf", ""))
@@ -145,6 +174,8 @@ async def _read(visit: Visit) -> None:
             raise ValueError(f"too long: {', '.join(sorted(name[:40] for name in long))}")
         visit.typed = texts
         visit.files = {name: await value.read() for name, value in form.multi_items() if isinstance(value, UploadFile)}
+    finally:
+        await form.close()
 
 
 async def _refused(visit: Visit, error: Exception, on: Page | None) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.portal.names import in_path
 from gateway.portal.words import SAID, words_of
 
 _ENV = Environment(
@@ -31,7 +32,7 @@ def _span(seconds: float) -> str:
     return "no time"
 
 
-_ENV.filters.update(moment=_moment, span=_span, words=words_of)
+_ENV.filters.update(moment=_moment, span=_span, words=words_of, in_path=in_path)
 
 
 def render(template: str, values: dict[str, Any]) -> str:
