@@ -190,7 +190,8 @@ def _package_version(package: str) -> str | None:
 
 
 def python() -> str:
-    """The interpreter, and whether it was built as distributions do: a build without profile and link-time optimisation is a third slower."""
-    options = str(sysconfig.get_config_var("CONFIG_ARGS"))
-    how = [word for word, option in (("PGO", "--enable-optimizations"), ("LTO", "--with-lto")) if option in options]
-    return f"{platform.python_version()} ({' and '.join(how) or 'without PGO and LTO'})"
+    """The interpreter and who built it: one built without profile-guided optimisation is a third slower (distributions use it)."""
+    if sys.base_prefix == "/usr":
+        return f"{platform.python_version()} (the distribution's)"
+    guided = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return f"{platform.python_version()} (built {'with' if guided else 'without'} --enable-optimizations)"
