@@ -1,6 +1,7 @@
 """Passkeys (WebAuthn): public keys and counters, no secrets. What a good signature is, is not known here."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +50,16 @@ class SqlPasskeyStore:
             record(tx, by, Event.PASSKEY_REMOVED, user, {"device": passkey})
 
         await self._database.write(write)
+
+
+def passkey_infos(connection: sa.Connection, user_ids: Sequence[str]) -> dict[str, tuple[PasskeyInfo, ...]]:
+    """Return the passkeys of each user id, oldest first."""
+    found = sa.select(passkeys).where(passkeys.c.user_id.in_(user_ids)).order_by(passkeys.c.created, passkeys.c.id)
+    infos: dict[str, tuple[PasskeyInfo, ...]] = {}
+    for row in connection.execute(found):
+        info = PasskeyInfo(row.id, row.name, row.created, row.last_used)
+        infos[row.user_id] = (*infos.get(row.user_id, ()), info)
+    return infos
 
 
 def forget_passkeys(tx: Tx, user: str) -> None:

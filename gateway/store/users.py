@@ -15,10 +15,11 @@ from gateway.store.database import Database, Tx
 from gateway.store.devices import device_infos
 from gateway.store.errors import AlreadyExists, Conflict, NotFound
 from gateway.store.finding import EVERYBODY, Which, clause
-from gateway.store.ports import Account, Actor, DeviceInfo, PasskeyInfo
+from gateway.store.passkeys import passkey_infos
+from gateway.store.ports import Account, Actor
 from gateway.store.reading import digests_from, user_from
 from gateway.store.rights import end_what_was_lost
-from gateway.store.schema import bindings, failures, group_routes, groups, passkeys, password_history, users
+from gateway.store.schema import bindings, failures, group_routes, groups, password_history, users
 
 NAME_LIMIT = 100
 """Characters of a user's name: what FIX and AMQP systems take."""
@@ -106,17 +107,12 @@ def accounts_where(
         ).all()
     )
     owned = device_infos(connection, ids)
-    signing = _grouped(
-        connection.execute(
-            sa.select(passkeys).where(passkeys.c.user_id.in_(ids)).order_by(passkeys.c.created, passkeys.c.id)
-        ).all()
-    )
+    signing = passkey_infos(connection, ids)
     return tuple(
         replace(
-            _account(row, bound.get(row.id, ()), owned.get(row.id, ()), failed.get(row.id, ())),
-            passkeys=tuple(
-                PasskeyInfo(one.id, one.name, one.created, one.last_used) for one in signing.get(row.id, ())
-            ),
+            _account(row, bound.get(row.id, ()), failed.get(row.id, ())),
+            devices=owned.get(row.id, ()),
+            passkeys=signing.get(row.id, ()),
         )
         for row in rows
     )
@@ -129,15 +125,12 @@ def _grouped(rows: Sequence[sa.Row[Any]]) -> dict[str, list[sa.Row[Any]]]:
     return grouped
 
 
-def _account(
-    row: sa.Row[Any], bound: Sequence[sa.Row[Any]], owned: tuple[DeviceInfo, ...], failed: Sequence[sa.Row[Any]]
-) -> Account:
+def _account(row: sa.Row[Any], bound: Sequence[sa.Row[Any]], failed: Sequence[sa.Row[Any]]) -> Account:
     worst = max(failed, key=lambda one: (one.revoked, one.locked_until, one.failed), default=None)
     return Account(
         user=user_from(row, [(one.kind, one.value) for one in bound]),
         revision=row.revision,
         created=row.created,
-        devices=owned,
         failures=Failures()
         if worst is None
         else Failures(worst.failed, worst.last, worst.locked_until, worst.revoked, digests_from(worst.digests)),
