@@ -21,6 +21,7 @@ KEYS = frozenset({
     "outcome", "reason", "meaning", "drift", "seconds",  # what was decided
     "call", "error", "count", "detail", "signal", "profile", "pid",  # what the gateway itself did
     "channel",  # by which way people are told
+    "rule", "subject", "country",  # what detection found
 })  # fmt: skip
 """Every key a line may have. An unknown one is dropped, and named under `detail` when the level is debug."""
 
