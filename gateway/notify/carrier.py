@@ -10,6 +10,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from gateway.notify.channel import Away, Channel, Declined, Message, Undeliverable
@@ -49,6 +50,15 @@ class Observer(Protocol):
 
     def failed(self, call: str, error: BaseException) -> None:
         """Something of our own failed."""
+
+
+class _End(Enum):
+    """How a try ended."""
+
+    SENT = auto()
+    SETTLED = auto()
+    """Put off or given up, and written down."""
+    AWAY = auto()
 
 
 def wait_after(tries: int) -> float:
@@ -108,16 +118,21 @@ class Carrier:
         claimed = await self._outbox.claim(self.name, now, LEASE, 1 if self.rest else AT_ONCE)
         if not claimed:
             return False
-        reached = await asyncio.gather(*(self._carry(one) for one in claimed))
-        self.rest = 0.0 if any(reached) else min(2 * self.rest or FIRST_REST, LONGEST_REST)
+        ends = await asyncio.gather(*(self._carry(one) for one in claimed))
+        if sent := [one for one, end in zip(claimed, ends, strict=True) if end is _End.SENT]:
+            await self._outbox.sent(sent, self._clock())  # one write for all of them: logins wait for the same disk
+            for _ in sent:
+                self._observer.notice_sent(self.name)
+        away = all(end is _End.AWAY for end in ends)
+        self.rest = min(2 * self.rest or FIRST_REST, LONGEST_REST) if away else 0.0
         return True
 
-    async def _carry(self, one: Claimed) -> bool:
-        """Try one message; False where the server is away."""
+    async def _carry(self, one: Claimed) -> "_End":
+        """Try one message, and say how that ended."""
         now, message = self._clock(), Message.of(one)
         if now >= one.notice.expires:
             await self._give_up(one, message, f"too late: {one.error}" if one.error else "too late")
-            return True
+            return _End.SETTLED
         try:
             async with asyncio.timeout(LIMIT):
                 await self._channel.send(message)
@@ -125,15 +140,14 @@ class Carrier:
             fault = str(error) or type(error).__name__
             self._observer.channel_away(self.name, fault)
             await self._outbox.later(one, now, fault)
-            return False
+            return _End.AWAY
         except Undeliverable as error:
             await self._give_up(one, message, str(error))
         except Exception as error:  # noqa: BLE001 - one message that breaks a library holds up no other
             await self._put_off(one, message, str(error) if isinstance(error, Declined) else type(error).__name__)
         else:
-            await self._outbox.sent(one, self._clock())
-            self._observer.notice_sent(self.name)
-        return True
+            return _End.SENT
+        return _End.SETTLED
 
     async def _put_off(self, one: Claimed, message: Message, error: str) -> None:
         wait = wait_after(one.tries)

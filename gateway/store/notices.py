@@ -76,8 +76,8 @@ class OutboxStore(Protocol):
         One that does not open (another key, or changed) is given up.
         """
 
-    async def sent(self, claimed: Claimed, now: float) -> None:
-        """Note that it has gone out; its content is forgotten."""
+    async def sent(self, claimed: Sequence[Claimed], now: float) -> None:
+        """Note that they have gone out; their content is forgotten."""
 
     async def later(self, claimed: Claimed, due: float, error: str) -> None:
         """Let go of it until wall second `due`. Does nothing where another carrier has it by now."""

@@ -36,9 +36,9 @@ class SqlOutboxStore:
             return ()
         return await self._database.write(lambda tx: _claim(tx, self._vault, due.limit(limit), (now, now + lease)))
 
-    async def sent(self, claimed: Claimed, now: float) -> None:
+    async def sent(self, claimed: Sequence[Claimed], now: float) -> None:
         """See OutboxStore."""
-        await self._database.write(lambda tx: _settle(tx, claimed.id, Fate.SENT, now, ""))
+        await self._database.write(lambda tx: _settle(tx, [one.id for one in claimed], Fate.SENT, now, ""))
 
     async def later(self, claimed: Claimed, due: float, error: str) -> None:
         """See OutboxStore."""
@@ -48,7 +48,7 @@ class SqlOutboxStore:
 
     async def give_up(self, claimed: Claimed, now: float, error: str) -> None:
         """See OutboxStore."""
-        await self._database.write(lambda tx: _settle(tx, claimed.id, Fate.GIVEN_UP, now, error))
+        await self._database.write(lambda tx: _settle(tx, [claimed.id], Fate.GIVEN_UP, now, error))
 
     async def entries(self, limit: int = 1000) -> tuple[Entry, ...]:
         """See OutboxStore."""
@@ -103,7 +103,7 @@ def _claim(tx: Tx, vault: Vault, due: sa.Select[Any], when: tuple[float, float])
         try:
             body = vault.open_letter(bytes(row.sealed), row.tag)
         except KeyRefused:
-            _settle(tx, row.id, Fate.GIVEN_UP, now, _UNREADABLE)
+            _settle(tx, [row.id], Fate.GIVEN_UP, now, _UNREADABLE)
         else:
             claimed.append(_claimed(row, body, vault.message_id(row.tag), held))
     return tuple(claimed)
@@ -114,6 +114,6 @@ def _claimed(row: sa.Row[Any], body: Secret, key: str, held: float) -> Claimed:
     return Claimed(row.id, key, notice, row.tries + 1, held, row.error)
 
 
-def _settle(tx: Tx, id_: int, fate: Fate, now: float, error: str) -> None:
+def _settle(tx: Tx, ids: Sequence[int], fate: Fate, now: float, error: str) -> None:
     values = {"state": fate.value, "due": now, "sealed": b"", "error": plain(error)}
-    tx.execute(sa.update(outbox).where(outbox.c.id == id_).values(values))
+    tx.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(values))

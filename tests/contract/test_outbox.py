@@ -80,7 +80,7 @@ async def test_what_was_sent_is_gone_and_its_content_forgotten(store: Store):
     await store.outbox.put([notice()])
     (taken,) = await claim(store)
 
-    await store.outbox.sent(taken, NOW + 1)
+    await store.outbox.sent([taken], NOW + 1)
 
     assert await claim(store, NOW + DAY) == ()
     assert (await store.outbox.waiting(), await store.outbox.entries()) == (0, ())
@@ -107,7 +107,7 @@ async def test_a_carrier_that_lost_its_lease_puts_off_nothing(store: Store):
     await store.outbox.later(slow, NOW + DAY, "too slow")
 
     assert (await store.outbox.entries())[0].due == NOW
-    await store.outbox.sent(fast, NOW + LEASE + 1)
+    await store.outbox.sent([fast], NOW + LEASE + 1)
     assert await states(store) == {"1:login": "sent"}
 
 
@@ -167,7 +167,7 @@ async def test_old_ones_are_pruned_but_nothing_that_waits(store: Store):
     await store.outbox.put([notice("sent"), notice("gone"), notice("waits")])
     for taken in await claim(store):
         if taken.notice.tag == "sent":
-            await store.outbox.sent(taken, NOW)
+            await store.outbox.sent([taken], NOW)
         if taken.notice.tag == "gone":
             await store.outbox.give_up(taken, NOW, "too late")
 
