@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.policy.rules import Policy
+from gateway.policy.rules import DetectionRules, Policy
 from gateway.policy.snapshot import User
 
 PolicyOf = Callable[[User | None], Policy]
@@ -24,7 +24,9 @@ class Policies:
         """Refuse a firm with terms that only the house can have (ValueError)."""
         for name, policy in self.firms.items():
             if _shared(policy) != _shared(self.house):
-                raise ValueError(f"organisation {name!r}: addresses and the time of refusals are the house's")
+                raise ValueError(
+                    f"organisation {name!r}: addresses, detection and the time of refusals are the house's"
+                )
 
     def __call__(self, user: User | None) -> Policy:
         """Return the policy of a user."""
@@ -35,6 +37,6 @@ class Policies:
         return self.house, *self.firms.values()
 
 
-def _shared(policy: Policy) -> tuple[float, int, float]:
-    """Return what an address spends, whoever it tries, and when a refusal leaves: both would tell whose a name is."""
-    return policy.refusal_floor, policy.lockout.address_budget, policy.lockout.address_window
+def _shared(policy: Policy) -> tuple[float, int, float, DetectionRules]:
+    """Return what an address spends and gives away, whoever it tries, and when a refusal leaves: it would tell whose a name is."""
+    return policy.refusal_floor, policy.lockout.address_budget, policy.lockout.address_window, policy.detection

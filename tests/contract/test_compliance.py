@@ -270,3 +270,18 @@ async def test_no_format_names_a_user_or_holds_a_secret(world: World):
 
     for text in (as_text(report), as_json(report), as_html(report)):
         assert all(word not in text for word in (hostile, "<b>firm", "$argon2id", KEY.decode()))
+
+
+@pytest.mark.req("CQ-8")
+async def test_people_are_counted_by_what_their_own_firm_demands(store: Store):
+    for firm in ("ACME", "ZEN", ""):
+        await add(store, f"bare{firm}", organisation=firm, password_changed=NOW - 40 * 86400)
+    firms = {
+        "ACME": Policy(password=PasswordRules(max_age=30 * 86400.0)),
+        "ZEN": Policy(second_factor=SecondFactor.OPTIONAL),
+    }
+
+    found = await counted(store, firms=firms)
+
+    assert (found.without_code, found.old_passwords) == (1, 1)
+    assert ((await counted(store)).without_code, (await counted(store)).old_passwords) == (0, 0)

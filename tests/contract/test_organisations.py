@@ -18,6 +18,7 @@ from gateway.core.reason import Reason
 from gateway.core.secret import Secret
 from gateway.policy.links import Purpose
 from gateway.policy.organisations import Policies
+from gateway.policy.roles import Role
 from gateway.policy.rules import (
     LockoutRules,
     LockScope,
@@ -201,6 +202,18 @@ async def test_an_import_gives_nobody_more_authenticators_than_its_firm_allows(s
     assert [fault.text for fault in checked.faults] == [
         "user 'ann' would have more than 1 authenticators", "user 'new1' would have more than 1 authenticators"
     ]  # fmt: skip
+
+
+@pytest.mark.req("SF-6", "HK-8", "HK-6")
+async def test_what_a_firm_imports_is_judged_by_its_own_policy_though_the_file_names_no_firm(staff: Staff):
+    await staff.hire("acme1", Role.DELEGATED_ADMIN, "ACME")
+    key = base64.b32encode(b"k" * 20).decode()
+    reading = read_csv(f"user,totp_key\nnew,{key}\nnew,{key}\n".encode())
+
+    checked = await staff.office.desk.import_people(reading, staff.by("acme1"), partial=True)
+
+    assert ([fault.line for fault in checked.faults], checked.devices) == ([3], 1)
+    assert (await staff.store.users.show("new")).user.organisation == "ACME"
 
 
 @pytest.mark.req("SF-7", "HK-4")

@@ -63,8 +63,9 @@ class Intake:
             good += [] if wrong else [one]
             spoilt |= {one.user.name} if wrong else set()
         # A person one of whose lines is wrong is not imported by halves.
-        good, many = self._within_limit([one for one in good if one.user.name not in spoilt], known)
-        entries = tuple(_entries(good, known, organisation or ""))
+        whole = [_placed(one, organisation or "") for one in good if one.user.name not in spoilt]
+        good, many = self._within_limit(whole, known)
+        entries = tuple(_entries(good, known))
         new = sum(not entry.known for entry in entries)
         everything = tuple(sorted([*faults, *many], key=lambda fault: fault.line))
         return Checked(entries, everything, new, sum(len(entry.devices) for entry in entries))
@@ -124,7 +125,12 @@ def _taken(one: Candidate, known: Container[str], seen: dict[str, int], *, stran
         yield f"the user {name!r} is in line {seen[name]} already"
 
 
-def _entries(good: Sequence[Candidate], known: Container[str], organisation: str) -> Iterable[Entry]:
+def _placed(one: Candidate, organisation: str) -> Candidate:
+    """Return a line with the firm that it is of where the file does not say."""
+    return replace(one, user=replace(one.user, organisation=one.user.organisation or organisation))
+
+
+def _entries(good: Sequence[Candidate], known: Container[str]) -> Iterable[Entry]:
     """Put a person's lines together; one without a process may present its own name as one."""
     users: dict[str, User] = {}
     owned: dict[str, list[Candidate]] = {}
@@ -133,7 +139,4 @@ def _entries(good: Sequence[Candidate], known: Container[str], organisation: str
         owned.setdefault(one.user.name, []).append(one)
     for name, user in users.items():
         devices = tuple((one.label, one.device) for one in owned[name] if one.device is not None)
-        whole = replace(
-            user, organisation=user.organisation or organisation, processes=user.processes or frozenset({name})
-        )
-        yield Entry(whole, devices, name in known)
+        yield Entry(replace(user, processes=user.processes or frozenset({name})), devices, name in known)
