@@ -50,8 +50,17 @@ def test_a_configuration_in_the_readme_works_as_printed(block, leads, tmp_path, 
     assert (found.protocol, found.address, settings.route[0].upstream) == leads
 
 
+def test_the_portals_configuration_in_the_readme_works_beside_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("gateway.toml").write_text(BLOCKS[0] + BLOCKS[2])
+
+    settings = load(serving=True).settings
+
+    assert (settings.portal.address, settings.notify.mail is not None) == ("127.0.0.1:8480", True)
+
+
 def test_every_configuration_in_the_readme_is_looked_at():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 def test_links_between_the_documents_lead_somewhere():
