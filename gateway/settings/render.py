@@ -47,6 +47,8 @@ _EXAMPLES: dict[str, Any] = {
     "notify.broker.url": "amqps://gateway:password@rabbit.example:5671/events",
     "notify.broker.url_file": "/run/secrets/events-url",
     "notify.broker.ca": "tls/events-ca.pem",
+    "portal.tls.certificate": "tls/portal.pem",
+    "portal.tls.private_key": "tls/portal.key",
     "people.blocked_passwords": "words/blocked.txt",
     "organisation.name": "firm-a",
     "organisation.setup_link": 86400.0,
