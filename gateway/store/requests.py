@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.policy.roles import Act, Grant, Role
+from gateway.policy.rules import Channel
 from gateway.store.acts import end_all, record, touch, void_links, void_sent_codes
 from gateway.store.audit import Detail, Event
 from gateway.store.database import Database, Tx
@@ -141,6 +142,9 @@ def _reset_authenticator(tx: Tx, user: sa.Row[Any], _request: Request, by: Actor
     tx.execute(sa.delete(devices).where(devices.c.user_id == user.id))
     tx.execute(sa.delete(recovery_codes).where(recovery_codes.c.user_id == user.id))
     forget_passkeys(tx, user.id)
+    # Where codes were sent is part of it: what is reset is enrolled anew, and may be chosen again then (HK-6).
+    tx.execute(sa.update(users).where(users.c.id == user.id).values(channel=Channel.APP.value))
+    void_sent_codes(tx, user.id, by.wall)
     void_links(tx, user.id, by)
     end_all(tx, user.id, by)
 

@@ -22,7 +22,7 @@ from gateway.policy.decide import code_demanded
 from gateway.policy.links import Purpose
 from gateway.policy.organisations import Policies
 from gateway.policy.proof import Factor
-from gateway.policy.roles import Grant, Role
+from gateway.policy.roles import Act, Grant, Role
 from gateway.policy.rules import Channel, LockoutRules, Policy, SecondFactor
 from gateway.policy.snapshot import Device, Method, User
 from gateway.store.errors import Conflict
@@ -254,6 +254,22 @@ async def test_at_the_first_login_the_mailed_code_comes_with_the_password_that_i
     given = Given(code=await sent(staff, "new"), new_password=NEW)
     await staff.office.links.finish(token_of(letter), given, staff.by("new"))
     await staff.proves("new", password=NEW, code=await sent(staff, "new"))
+
+
+@pytest.mark.req("HK-6", "CQ-6")
+async def test_who_resets_the_registration_resets_where_codes_go(staff: Staff):
+    from gateway.auth.requests import Wish
+
+    await staff.hire("mia", firm="ACME", device=False, channel=Channel.EMAIL)
+    code, requests = await sent(staff), staff.office.requests
+    made = await requests.ask(Wish(Act.RESET_AUTHENTICATOR, "mia", "her mail is read by others"), staff.by("acme1"))
+    outcome = await requests.approve(made.id, staff.code("acme2"), staff.by("acme2"))
+
+    assert outcome.letter is not None
+    opened = await staff.office.links.open(token_of(outcome.letter), staff.clock.wall)
+    assert opened.plan.sets == {Factor.CODE}
+    refused = await Venue(staff).login(code)
+    assert getattr(refused, "reason", None) is Reason.NOT_ENROLLED
 
 
 @pytest.mark.req("SF-3", "M7-7", "TW-9")
