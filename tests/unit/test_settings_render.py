@@ -27,6 +27,8 @@ from gateway.settings.detection import (
 )
 from gateway.settings.options import tables
 from gateway.settings.policy import (
+    FirmPolicyOverrides,
+    HouseLockoutOverrides,
     LockoutOverrides,
     PasswordOverrides,
     PolicyOverrides,
@@ -87,7 +89,7 @@ def test_every_option_says_why_it_is_there():
     [
         (PolicyOverrides, Policy),
         (TotpOverrides, TotpRules),
-        (LockoutOverrides, LockoutRules),
+        (HouseLockoutOverrides, LockoutRules),
         (PasswordOverrides, PasswordRules),
         (SessionOverrides, SessionRules),
         (DetectionOverrides, DetectionRules),
@@ -100,6 +102,13 @@ def test_every_option_says_why_it_is_there():
 def test_every_rule_of_the_policy_can_be_overridden_and_nothing_else(overrides: type, rules: type):
     beside = {"detection"} if rules is Policy else set()  # a table of its own
     assert {field.name for field in fields(rules)} == set(overrides.model_fields) | beside
+
+
+@pytest.mark.req("CQ-8")
+def test_a_firm_overrides_all_of_it_but_what_is_the_houses():
+    assert PolicyOverrides.model_fields.keys() - FirmPolicyOverrides.model_fields.keys() == {"refusal_floor"}
+    lost = HouseLockoutOverrides.model_fields.keys() - LockoutOverrides.model_fields.keys()
+    assert lost == {"address_budget", "address_window"}
 
 
 def test_overrides_are_only_what_was_set():
