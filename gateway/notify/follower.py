@@ -59,6 +59,7 @@ class Follower:
         self._remind = remind
         self._observer = observer
         self._clock = clock
+        self._reminded = 0
 
     async def begin(self) -> None:
         """Take the places of the two readers: the first time, behind everything that has happened. Raises StoreError."""
@@ -107,8 +108,11 @@ class Follower:
     async def day(self) -> None:
         """Queue the day's reminders (SF-7, HK-4): each user's once in seven days. Raises StoreError."""
         now = self._clock()
-        today, seen = int(now // DAY), (await self._readers.look(DAILY, 0)).seen
-        if today <= seen or self._spec.mail is None:
+        today = int(now // DAY)
+        if today <= self._reminded or self._spec.mail is None:
+            return
+        self._reminded = seen = (await self._readers.look(DAILY, 0)).seen
+        if today <= seen:
             return
         accounts = [one async for one in self._everybody()]
         lately = {tag.rpartition(":")[0] for tag in await self._readers.queued(_REMINDER, now - WEEK)}

@@ -101,7 +101,7 @@ class News:
 
 
 class ReaderStore(Protocol):
-    """Who reads the audit chain, each row once, whichever process does it."""
+    """Who reads the audit chain, each row once, whichever process does it; and whom that concerns."""
 
     async def begin(self, name: str, at: int | None = None) -> None:
         """Let a reader that never read begin at `at`; None: behind the chain's last row. Known ones stay where they are."""
@@ -124,9 +124,5 @@ class ReaderStore(Protocol):
     async def administrators(self, now: float) -> tuple[Account, ...]:
         """Return everybody who has a role now."""
 
-
-class QuietStore(Protocol):
-    """Who is told of its logins (SF-11)."""
-
     async def set_quiet(self, name: str, by: Actor, *, quiet: bool) -> None:
-        """Tell a user of its logins no more, or again. Audited. Raises NotFound."""
+        """Tell a user of its logins no more, or again (SF-11). Audited. Raises NotFound."""

@@ -19,7 +19,7 @@ _COLUMNS = [audit.c[name] for name in AuditRow.__slots__]
 
 
 class SqlReaderStore:
-    """`ReaderStore` and `QuietStore` over a database and the vault that seals what is queued."""
+    """`ReaderStore` over a database and the vault that seals what is queued."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class SqlReaderStore:
         return await self._database.read(lambda connection: accounts_where(connection, users.c.role_until > now))
 
     async def set_quiet(self, name: str, by: Actor, *, quiet: bool) -> None:
-        """See QuietStore."""
+        """See ReaderStore."""
 
         def write(tx: Tx) -> None:
             user = touch(tx, name)

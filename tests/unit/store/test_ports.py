@@ -4,11 +4,13 @@ import inspect
 
 import pytest
 
-from gateway.store import ports
+from gateway.store import notices, ports
 from gateway.store.chain import SqlAuditStore
 from gateway.store.devices import SqlDeviceStore
 from gateway.store.keys import SqlKeyStore
 from gateway.store.logins import SqlLoginStore
+from gateway.store.outbox import SqlOutboxStore
+from gateway.store.readers import SqlReaderStore
 from gateway.store.sessions import SqlSessionStore
 from gateway.store.users import SqlUserStore
 
@@ -19,6 +21,8 @@ PORTS = {
     ports.SessionStore: SqlSessionStore,
     ports.AuditStore: SqlAuditStore,
     ports.KeyStore: SqlKeyStore,
+    notices.OutboxStore: SqlOutboxStore,
+    notices.ReaderStore: SqlReaderStore,
 }
 
 
