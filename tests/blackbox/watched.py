@@ -5,14 +5,15 @@ It must not import the gateway.
 
 import asyncio
 import fcntl
+import itertools
 import json
 import shutil
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
@@ -106,10 +107,15 @@ class Watched:
     exchange: Exchange
     portal: int
     people: list[Person]
+    _visits: Iterator[int] = field(default_factory=itertools.count)
+
+    def _from(self, person: Person, address: str) -> FromAfar:
+        """A client of that person with a session of its own, so that each begins with sequence number 1."""
+        return FromAfar(self.gateway.port, person, address, senders(person.name)[next(self._visits) % SENDERS])
 
     async def logs_in(self, person: Person, address: str, code: str | None = None) -> bool:
         """Log in over FIX from an address, stay a moment, and leave."""
-        async with FromAfar(self.gateway.port, person, address) as client:
+        async with self._from(person, address) as client:
             entered = await client.log_in(code) == "A"
             if entered:
                 await client.logout()
@@ -117,7 +123,7 @@ class Watched:
 
     async def told(self, person: Person, address: str, code: str | None = None) -> str:
         """Log in over FIX where it is refused; return what the client reads."""
-        async with FromAfar(self.gateway.port, person, address) as client:
+        async with self._from(person, address) as client:
             assert await client.log_in(code) == "5", self.gateway.report()
             return client.text
 
