@@ -68,7 +68,6 @@ class Myself:
         Raises Denied, Conflict where there are enough (SF-6).
         """
         await self._prove(password, "device.add", by)
-        await self._forget_begun("", by)
         return await self._people.enroll(by.name, _unconfirmed(device), label, by)
 
     async def regenerate(self, password: Secret, device_id: str, by: Actor) -> Enrolment:
@@ -78,7 +77,6 @@ class Myself:
         """
         old = await self._mine(device_id, by)
         await self._prove(password, "device.regenerate", by)
-        await self._forget_begun(old.id, by)
         device = Device("", Secret(b""), old.algorithm, old.digits, old.period, confirmed=False)
         return await self._people.enroll(by.name, device, old.name, by, replaces=old.id)
 
@@ -145,13 +143,18 @@ class Myself:
 
     # ── notices ──
 
+    @property
+    def irregular_logins_are_seen(self) -> bool:
+        """Say whether somebody may do without the notice of each login (SF-11)."""
+        rules = self._parts.policy_of(None).detection  # an address is nobody's alone: the house's
+        return Action.OFF not in {rules.crowd.action, rules.travel.action, rules.spray.action}
+
     async def opt_out(self, password: Secret, by: Actor) -> None:
         """Be told of one's logins no more, and take the risk (SF-11); locks, changes and alerts are told all the same.
 
         Raises Denied, Conflict where irregular logins are not looked for.
         """
-        rules = self._parts.policy_of(None).detection  # an address is nobody's alone: the house's
-        if Action.OFF in {rules.crowd.action, rules.travel.action, rules.spray.action}:
+        if not self.irregular_logins_are_seen:
             raise Conflict("irregular logins are not detected here, so every login is told of (SF-11)")
         await self._prove(password, "notices.stop", by)
         await self._store.readers.set_quiet(by.name, by, quiet=True)
@@ -162,11 +165,6 @@ class Myself:
 
     async def _prove(self, password: Secret, purpose: str, by: Actor) -> None:
         await self._proofs.prove(Claim(by.name, password, address=by.address), _PASSWORD, purpose)
-
-    async def _forget_begun(self, replaces: str, by: Actor) -> None:
-        for begun in await self.devices(by):
-            if begun.replaces == replaces and not begun.confirmed:
-                await self._store.devices.remove(by.name, begun.id, by)
 
     async def _mine(self, device_id: str, by: Actor) -> DeviceInfo:
         for device in await self.devices(by):

@@ -131,10 +131,14 @@ class People:
     ) -> Enrolment:
         """Make an authenticator with the hash, digits and period of `device` and a new key. Raises NotFound, Conflict (SF-6).
 
-        `replaces` is the id of the one that goes when this one is confirmed; "" all of them, which a link sees to. Then
+        One that was begun in its place before, and never confirmed, is gone: its key was shown once. `replaces` is the id of the one that goes when this one is confirmed; "" all of them, which a link sees to. Then
         there may be one more than the policy allows meanwhile.
         """
-        key, user = secrets.token_bytes(KEY_BYTES[device.algorithm]), (await self._store.users.show(name)).user
+        account = await self._store.users.show(name)
+        for begun in account.devices:
+            if not begun.confirmed and begun.replaces == (replaces or ""):
+                await self._store.devices.remove(name, begun.id, by)
+        key, user = secrets.token_bytes(KEY_BYTES[device.algorithm]), account.user
         most = self._policy_of(user).totp.max_devices + (replaces is not None)
         made = await self._store.devices.add(
             name, replace(device, key=Secret(key)), label, by, at_most=most, replaces=replaces or ""

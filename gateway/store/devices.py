@@ -85,7 +85,7 @@ def _add(tx: Tx, vault: Vault, user: str, device: Device, rest: "_Rest") -> Devi
     if rest.replaces:
         _owned(tx, owner.id, user, rest.replaces)
     if len(device_infos(tx.connection, [owner.id]).get(owner.id, ())) >= rest.at_most:
-        raise Conflict(f"user {user!r} has {rest.at_most} devices already; remove one first")
+        raise Conflict(f"user {user!r} has as many devices as it may ({rest.at_most}): remove one first")
     values = sealed_row(vault, sealing_key(tx, vault), owner.id, device, rest.name, by.wall) | {
         "replaces": rest.replaces
     }

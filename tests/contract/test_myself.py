@@ -64,7 +64,8 @@ async def test_a_second_device_counts_once_its_first_code_was_seen(staff: Staff)
     await staff.proves("tom")
     staff.keys["tom"] = phone
     await staff.proves("tom")
-    await me.add(RIGHT, BLANK, "third", staff.by("tom"))
+    third = await me.add(RIGHT, BLANK, "third", staff.by("tom"))
+    await me.confirm(third.device, await staff.first_code(third, "tom"), staff.by("tom"))
     with pytest.raises(Conflict):
         await me.add(RIGHT, BLANK, "fourth", staff.by("tom"))
     with pytest.raises(Conflict, match="already"):
@@ -92,10 +93,18 @@ async def test_the_old_key_works_until_the_new_one_is_confirmed(staff: Staff):
 async def test_who_has_as_many_as_allowed_can_still_replace_one(staff: Staff):
     me = staff.office.myself
     for label in ("tablet", "watch"):
-        await me.add(RIGHT, BLANK, label, staff.by("tom"))
+        made = await me.add(RIGHT, BLANK, label, staff.by("tom"))
+        await me.confirm(made.device, await staff.first_code(made, "tom"), staff.by("tom"))
     phone = (await me.devices(staff.by("tom")))[0]
     await me.regenerate(RIGHT, phone.id, staff.by("tom"))
     assert len(await me.devices(staff.by("tom"))) == 4
+
+
+async def test_one_that_was_begun_and_never_confirmed_makes_room_for_the_next(staff: Staff):
+    me = staff.office.myself
+    for label in ("one", "two", "three", "four"):
+        await me.add(RIGHT, BLANK, label, staff.by("tom"))
+    assert {one.name for one in await me.devices(staff.by("tom"))} == {"phone", "four"}
 
 
 @pytest.mark.req("SF-4")

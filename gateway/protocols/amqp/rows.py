@@ -5,7 +5,6 @@ It saves time and decides nothing: it lets by what the loop of `ClientWatch` wou
 
 from collections.abc import Callable
 from struct import Struct
-from sys import maxsize
 from typing import Any, Final, NamedTuple
 
 from gateway.protocols.amqp.content import HEADER_LEAST
@@ -39,7 +38,7 @@ class Alike(NamedTuple):
     body: int
 
 
-_NONE: Final = Alike(b"", 0, HEAD.unpack_from, maxsize)
+_NONE: Final = Alike(b"", 0, HEAD.unpack_from, 1 << 62)
 """Before the first: no chunk is as long."""
 
 
