@@ -101,7 +101,7 @@ class Desk:
         while len(found) < limit:
             size = MANY if exact else limit - len(found)
             page = await self._store.users.list(after, size, asked)
-            found += [one for one in page if not exact or self._links.incomplete(one)]
+            found += [one for one in page if not exact or self.incomplete(one)]
             if len(page) < size:
                 break
             after = page[-1].user.name
@@ -117,6 +117,10 @@ class Desk:
             some = Which(organisation=own, names=frozenset(wanted[start : start + MANY]))
             seen |= {one.user.name for one in await self._store.users.list(limit=MANY, which=some)}
         return frozenset(seen)
+
+    def incomplete(self, account: Account) -> bool:
+        """Say whether a setup link would have something to set (CQ-6)."""
+        return self._links.incomplete(account)
 
     async def may(self, act: Act, by: Actor) -> bool:
         """Say whether the actor may do that alone to what it looks after: for a page that offers nothing in vain."""
@@ -162,7 +166,8 @@ class Desk:
     async def acknowledge(self, alert: str, by: Actor) -> Alert:
         """Say that an alert was looked at, which ends what it blocks. Raises Forbidden, NotFound, Conflict."""
         found = await self._store.alerts.show(alert)
-        await self.permit(by, Act.ACKNOWLEDGE, Standing(found.user, found.organisation))
+        whose = found.user if found.rule.personal else ""
+        await self.permit(by, Act.ACKNOWLEDGE, Standing(whose, found.organisation))
         return await self._store.alerts.acknowledge(alert, by)
 
     async def add(self, user: User, by: Actor) -> Account:
@@ -171,6 +176,8 @@ class Desk:
         Raises Forbidden, BadName (HK-1), AlreadyExists, and ValueError for what no engine can hold.
         """
         self._house.check_name(user.name, Role.USER)
+        if user.email:
+            self._house.check_address(user.email)
         await self.permit(by, Act.CREATE, Standing("", user.organisation))
         await self._check_groups(user.groups, user, by)
         if _bindings(user) - {f"p:{user.name}"}:

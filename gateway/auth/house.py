@@ -9,6 +9,7 @@ from gateway.policy.roles import Grant, Role
 
 HOUR = 3600.0
 DAY = 86400.0
+ADDRESS = 100
 
 
 class BadName(ValueError):  # noqa: N818 - reads as what it says
@@ -46,6 +47,13 @@ class House:
         """Return for how many seconds a link is good."""
         own = self.setup_links.get(organisation) if purpose is Purpose.SETUP else None
         return own or self.validity[purpose]
+
+    @staticmethod
+    def check_address(email: str) -> None:
+        """Raise ValueError for what is no address: links go there, and what else stands in it must not become a header."""
+        name, _, host = email.partition("@")
+        if not (name and host) or " " in email or not email.isprintable() or len(email) > ADDRESS:
+            raise ValueError(f"an e-mail address is needed: name@host, of at most {ADDRESS} characters")
 
     def check_name(self, name: str, role: Role) -> None:
         """Raise BadName where a name is no line of text, or does not fit its role."""

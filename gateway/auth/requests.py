@@ -65,8 +65,8 @@ class Requests:
             raise ValueError("say why, and how the person was identified: the other administrator has to know")
         if wish.grant is not None:
             self._check_grant(wish.grant, subject, by.wall)
-        if wish.act is Act.CHANGE_EMAIL and "@" not in wish.email:
-            raise ValueError("an e-mail address is needed")
+        if wish.act is Act.CHANGE_EMAIL:
+            self._house.check_address(wish.email)
         expires = by.wall + self._house.request
         grant = wish.grant if wish.act is Act.CHANGE_ROLE else None
         email = wish.email if wish.act is Act.CHANGE_EMAIL else ""

@@ -26,7 +26,9 @@ from gateway.store.store import Store
 WAITS = 900.0
 """Seconds a checked file waits."""
 LARGEST = 4 * 1024 * 1024
-"""Bytes of a file: twenty thousand people. More of them come by the command line, beside order entry and not in it."""
+"""Bytes of a file."""
+LINES = 20_000
+"""Lines of a file: more people come by the command line, beside order entry and not in the middle of it."""
 
 
 class Form(Enum):
@@ -76,13 +78,21 @@ class Uploads:
         self._store = store
         self._desk = desk
 
-    async def check(self, upload: Upload, by: Actor) -> Waiting:
-        """Find everything that is wrong with a file, and keep it for a while. Raises Forbidden, ValueError."""
-        if not upload.data or len(upload.data.reveal()) > LARGEST:
-            raise ValueError(f"choose a file of at most {LARGEST // 1024 // 1024} MB")
-        checked = await self._desk.check_import(await _read(upload), by)
+    async def keep(self, upload: Upload, by: Actor) -> str:
+        """Keep a file for a while, in place of one that waits, and return its id. Raises Forbidden, ValueError."""
+        await self._desk.check_import(Reading(), by)
+        size, lines = len(upload.data.reveal()), upload.data.reveal().count(b"\n")
+        if not 0 < size <= LARGEST or lines > LINES:
+            raise ValueError(f"choose a file of at most {LARGEST // 1024 // 1024} MB and {LINES} lines")
+        _key(upload)
         draft = Draft(secrets.token_hex(8), by.name, by.wall + WAITS, upload.sealed_text())
         await self._store.drafts.put(draft)
+        return draft.id
+
+    async def check(self, id_: str, by: Actor) -> Waiting:
+        """Find everything that is wrong with a file, as things stand now. Raises Forbidden, NotFound."""
+        draft = await self._store.drafts.show(id_, by.name, by.wall)
+        checked = await self._desk.check_import(await _read(upload_from(draft.body)), by)
         return Waiting(draft.id, checked, draft.expires)
 
     async def confirm(self, id_: str, by: Actor, *, partial: bool) -> Checked:

@@ -82,12 +82,12 @@ class Intake:
         try:
             check_texts(user)
             self._house.check_name(user.name, Role.USER)
+            if user.email:
+                self._house.check_address(user.email)
         except ValueError as error:
             yield str(error)
         if user.valid_from is not None and user.valid_until is not None and user.valid_until <= user.valid_from:
             yield "valid_until is not after valid_from"
-        if user.email and "@" not in user.email:
-            yield "email is no address"
         if organisation is not None:
             yield from _foreign(user, organisation)
 

@@ -7,6 +7,8 @@ from gateway.portal.visit import Visit
 
 LABEL = 60
 """Characters of a name that somebody gives a thing of its own."""
+ROW = 18
+"""Digits of a row's number in the audit chain, at most."""
 
 
 def new_password(visit: Visit) -> Secret:
@@ -22,6 +24,12 @@ def new_password(visit: Visit) -> Secret:
 def password(visit: Visit) -> Secret:
     """Return the current password, which every change of a credential asks for (M7-4). An empty one is wrong like any other."""
     return visit.secret("password") or Secret(b"")
+
+
+def row_in(visit: Visit) -> int | None:
+    """Return the audit row before which a page of history begins; None: at the newest."""
+    before = visit.request.query_params.get("before", "")
+    return int(before) if before.isascii() and before.isdecimal() and len(before) <= ROW else None
 
 
 def label(visit: Visit) -> str:
