@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -14,6 +15,7 @@ from gateway.notify.broker import Broker
 from gateway.notify.channel import Away, Declined, Message
 from gateway.notify.spec import BrokerSpec
 from simulators.m7_node import Broker as Node
+from tests.blackbox.floor import Floor
 from tests.blackbox.ports import free_port
 
 NOW = 1_800_000_000.25
@@ -93,6 +95,52 @@ async def test_a_broken_connection_is_made_again(broker: Node):
         await way.close()
 
     assert Declined in seen
+
+
+CONFIG = """
+[store]
+url = "sqlite:///{folder}/gateway.db"
+[argon2]
+time_cost = 1
+memory_cost = 8192
+[[listener]]
+name = "in"
+address = "127.0.0.1:{port}"
+plain = true
+[[route]]
+name = "out"
+upstream = ["127.0.0.1:9"]
+plain = true
+[log]
+level = "debug"
+[admin]
+address = "{admin}"
+[notify.broker]
+"""
+
+
+async def test_gateway_serve_publishes_what_happens_and_says_no_password(floor: Floor, broker: Node, tmp_path: Path):
+    with house(broker) as url:
+        (tmp_path / "url").write_text(url)
+        reader = await aio_pika.connect(url)
+        async with reader:
+            channel = await reader.channel()
+            exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+            queue = await channel.declare_queue("siem", durable=True)
+            await queue.bind(exchange, "account.*")
+            await queue.bind(exchange, "password.set")
+            gateway = await floor.gateway(f'{CONFIG}url_file = "{tmp_path / "url"}"\n')
+            added = ("--email", "tom@example.com", "--password-stdin")
+            await gateway.run("user", "add", "tom", *added, stdin="correct-Horse-7-battery\n")
+            await gateway.run("user", "unlock", "tom", "--proof", "called back")
+            await gateway.run("user", "passwd", "tom", "--password-stdin", stdin="another-Horse-7-battery\n")
+            async with asyncio.timeout(60):
+                async with queue.iterator(no_ack=True) as events:
+                    came = [json.loads((await anext(events)).body) for _ in range(2)]
+        await gateway.terminate()
+
+    assert [(one["event"], one["user"]) for one in came] == [("account.unlocked", "tom"), ("password.set", "tom")]
+    assert broker.password not in json.dumps(gateway.lines) + "".join(gateway.stderr)
 
 
 async def test_a_broker_that_is_not_there_is_away_and_its_password_unsaid():

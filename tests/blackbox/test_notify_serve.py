@@ -132,6 +132,8 @@ async def test_several_workers_tell_each_login_once(floor: Floor):
         tom = await Trader(gateway).settle()
         await tom.logins(12)
         await mail.until(12, subject="Login of tom")
+        waiting = [line for line in (await gateway.page("/metrics")).splitlines() if "gateway_outbox_waiting{" in line]
+        assert len(waiting) <= 1  # every worker sees the same outbox: it is not added up
         await gateway.terminate()
 
         logins = [one for one in mail.mails if "Login of tom" in one["Subject"]]

@@ -60,3 +60,21 @@ def test_of_a_failure_only_the_kind_is_shown_but_for_what_is_meant_to_be_told():
         ("ConnectionError", None),
         ("Told", "ldaps://directory: Connection refused"),
     ]
+
+
+@pytest.mark.req("TW-10")
+def test_what_became_of_a_notice_is_counted_and_names_nobody():
+    journal = Journal()
+
+    with capture_logs() as lines:
+        journal.notice_sent("mail")
+        journal.notice_put_off("mail", "login.admitted", "SMTPDataError 451", 2.04)
+        journal.notice_given_up("mail", "letter.setup", "too late")
+        journal.channel_away("hook:siem", "ConnectError")
+        journal.outbox(7)
+
+    outcomes = {"sent": "mail", "put_off": "mail", "given_up": "mail", "away": "hook:siem"}
+    for outcome, channel in outcomes.items():
+        assert value(journal, "gateway_notices_total", channel=channel, outcome=outcome) == 1
+    assert value(journal, "gateway_outbox_waiting") == 7
+    assert [line["event"] for line in lines] == ["notice_put_off", "notice_given_up", "channel_away"]
