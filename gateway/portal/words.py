@@ -30,7 +30,7 @@ SAID = {
     "group_removed": "The group is removed.",
     "alert_acknowledged": "The alert is acknowledged: what was seen until now counts no more.",
     "link_asked": "If this account exists and has a registered e-mail address, a link is on its way. It is good for one hour.",
-    "link_used": "Done. Sign in with it now.",
+    "link_used": "Done. Sign in with it now. Each code is good once: wait for the next one your app shows.",
 }
 """Fixed texts by key: what stands in a URL is never shown itself."""
 
