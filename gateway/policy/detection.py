@@ -151,7 +151,7 @@ class Scene:
         name, address = self.attempt.login.user, self.attempt.origin.address
         subject = {Rule.CROWD: address_key(address), Rule.SPRAY: ""}.get(rule, name)
         user = self.snapshot.user
-        firm = user.organisation if user and rule in {Rule.TRAVEL, Rule.REPLAY} else ""
+        firm = user.organisation if user and rule.personal else ""
         countries = {self.country, *self._elsewhere} if rule is Rule.TRAVEL else {self.country}
         return RaiseAlert(
             rule, subject, name, address, getattr(self.rules, rule.value).window, "+".join(sorted(countries)), firm,

@@ -16,6 +16,11 @@ class Rule(Enum):
     REPLAY = "replay"
     """A burnt code used again (BY-8). About the account."""
 
+    @property
+    def personal(self) -> bool:
+        """Whether its alerts are about an account, whose owner and firm may know."""
+        return self in {Rule.TRAVEL, Rule.REPLAY}
+
 
 class Outcome(Enum):
     """How an attempt ended, as far as detection cares."""

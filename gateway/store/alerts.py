@@ -91,7 +91,12 @@ def raise_alert(tx: Tx, change: RaiseAlert, now: float) -> None:
         change.blocks, now, now, 1,
     )  # fmt: skip
     tx.execute(_NEW, {name: getattr(alert, name) for name in Alert.__slots__} | {"rule": change.rule.value})
-    tx.audit(AuditEntry(now, Event.ALERT_RAISED, None, user, "", address, _about(alert)))
+    tx.audit(AuditEntry(now, Event.ALERT_RAISED, None, _owner(alert), "", address, _about(alert)))
+
+
+def _owner(alert: Alert) -> str:
+    """Return whose audit row it is: who happened to complete a crowd is not told of it."""
+    return alert.user if alert.rule.personal else ""
 
 
 def _about(alert: Alert) -> dict[str, Detail]:
@@ -141,7 +146,7 @@ def _acknowledge(tx: Tx, alert: str, by: Actor) -> Alert:
     found = _one(tx.connection, alert)
     # The chain's lock first, as where alerts are raised: the other way round two transactions could wait for each other.
     details = {"actor": by.name, **_about(found), "count": found.count}
-    tx.audit(AuditEntry(by.wall, Event.ALERT_ACKNOWLEDGED, None, found.user, "", by.address, details))
+    tx.audit(AuditEntry(by.wall, Event.ALERT_ACKNOWLEDGED, None, _owner(found), "", by.address, details))
     mine = sa.update(alerts).where(alerts.c.id == alert, alerts.c.acknowledged.is_(None))
     if tx.execute(mine.values(acknowledged=by.wall, acknowledged_by=plain(by.name))).rowcount != 1:
         raise Conflict(f"alert {alert!r} was acknowledged already")

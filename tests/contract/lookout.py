@@ -71,10 +71,12 @@ class Lookout:
     heard: list[RaiseAlert] = field(default_factory=list)
 
     @classmethod
-    async def make(cls, store: Store, passwords: Passwords, rules: DetectionRules, people: int = 8) -> "Lookout":
+    async def make(
+        cls, store: Store, passwords: Passwords, rules: DetectionRules, people: int = 8, clock: Hands | None = None
+    ) -> "Lookout":
         limits = LockoutRules(threshold=100, address_budget=10_000)
         policy = Policy(lockout=limits, sessions=SessionRules(max_per_user=64), detection=rules, refusal_floor=0.0)
-        clock = Hands()
+        clock = clock or Hands()
         heard: list[RaiseAlert] = []
 
         async def sleep(_seconds: float) -> None:
@@ -91,6 +93,12 @@ class Lookout:
         for number in range(people):
             await made.enrol(f"u{number}")
         return made
+
+    async def beside(self, store: Store, passwords: Passwords, rules: DetectionRules) -> "Lookout":
+        """Return another process over the same database, with the same people and time."""
+        other = await Lookout.make(store, passwords, rules, people=0, clock=self.clock)
+        other.keys = self.keys
+        return other
 
     async def enrol(self, name: str, **user) -> None:
         values = {"processes": frozenset({name}), "password_hash": self.hashed, "password_changed": NOW, **user}

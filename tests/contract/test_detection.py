@@ -1,5 +1,7 @@
 """Detection over a real store: what many logins together show, who is shut out by it, and what ends that."""
 
+import asyncio
+
 import pytest
 import sqlalchemy as sa
 
@@ -157,6 +159,19 @@ async def test_of_forty_accounts_at_once_all_are_seen_and_one_alert_is_raised(wa
     assert outcomes.count(None) == (5 if action is BLOCK else 40)
     assert await gate.found() == [("crowd", HERE, 35)]
     assert await gate.events("alert.raised") == 1
+
+
+@pytest.mark.req("SF-18", "SF-20")
+async def test_two_processes_see_one_crowd_at_one_moment(watched, place, passwords):
+    rules = crowd(BLOCK)
+    one = await watched(rules, people=40)
+    other = await one.beside(await place.open(), passwords, rules)
+    halves = await asyncio.gather(
+        one.at_once(*(f"u{number}" for number in range(20))), other.at_once(*(f"u{number}" for number in range(20, 40)))
+    )
+    assert [*halves[0], *halves[1]].count(None) == 5
+    assert await one.found() == [("crowd", HERE, 35)]
+    assert await one.events("alert.raised") == 1
 
 
 # ── travel ──

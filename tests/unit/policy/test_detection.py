@@ -269,3 +269,48 @@ def test_a_decision_stands_as_long_as_no_rule_was_reached_since(before: int, mor
         if before + more + 1 >= 3 and (rule is Rule.CROWD or decision is not GOOD)
     }  # fmt: skip
     assert overtaken(which, attempt, found.changes, now) == reached_since
+
+
+# ── whatever was seen ──
+
+seen = st.builds(
+    Sightings,
+    crowd=st.integers(0, 4),
+    known=st.booleans(),
+    sprayed=st.integers(0, 4),
+    tried=st.booleans(),
+    took_part=st.booleans(),
+    replayed=st.booleans(),
+    countries=st.frozensets(st.sampled_from(["HK", "DE", "JP"])),
+)
+actions = st.sampled_from(Action)
+ruled = st.builds(
+    DetectionRules,
+    crowd=st.builds(CrowdRules, actions, st.integers(2, 4)),
+    travel=st.builds(TravelRules, actions),
+    spray=st.builds(SprayRules, actions, st.integers(2, 4)),
+    replay=st.builds(ReplayRules, actions),
+)
+decisions = st.sampled_from(
+    [GOOD, WRONG, REPLAY, NOBODY, Deny(Reason.LOCKED, 9), TakeOver((), frozenset({"s0"})), *PENDING]
+)
+
+
+@given(decisions, ruled, seen, st.sampled_from(["HK", "DE", ""]))
+def test_detection_only_ever_refuses_and_says_why_in_an_alert_that_blocks(decision, which, before, country):
+    found = detect(decision, which, before, country=country)
+    if isinstance(found, Deny) and found.reason is Reason.SUSPICIOUS:
+        assert any(alert.blocks for alert in alerts(found))
+        assert {type(change) for change in found.changes} <= {Sight, RaiseAlert}
+    else:
+        assert type(found) is type(decision)
+        assert getattr(found, "reason", None) is getattr(decision, "reason", None)
+
+
+@given(decisions, ruled, seen, st.sampled_from(["HK", "DE", ""]))
+def test_a_rule_that_is_off_finds_nothing_and_one_that_alarms_refuses_nobody(decision, which, before, country):
+    found = detect(decision, which, before, country=country)
+    modes = {Rule(name): getattr(which, name).action for name in ("crowd", "travel", "spray", "replay")}
+    assert all(modes[alert.rule] is (Action.BLOCK if alert.blocks else Action.ALARM) for alert in alerts(found))
+    if Action.BLOCK not in modes.values():
+        assert type(found) is type(decision)

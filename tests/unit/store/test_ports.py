@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from gateway.store import notices, ports
+from gateway.store import alerts, notices, ports
 from gateway.store.chain import SqlAuditStore
 from gateway.store.devices import SqlDeviceStore
 from gateway.store.keys import SqlKeyStore
@@ -23,6 +23,7 @@ PORTS = {
     ports.KeyStore: SqlKeyStore,
     notices.OutboxStore: SqlOutboxStore,
     notices.ReaderStore: SqlReaderStore,
+    alerts.AlertStore: alerts.SqlAlertStore,
 }
 
 
