@@ -10,13 +10,35 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gateway.portal.pages import devices, enter, home, link, notices, passkeys, password, recovery, sessions, setup
+from gateway.portal.api.app import api
+from gateway.portal.api.door import ROOT
+from gateway.portal.api.problems import answer
+from gateway.portal.pages import (
+    alerts,
+    devices,
+    enter,
+    groups,
+    home,
+    imports,
+    link,
+    notices,
+    passkeys,
+    password,
+    people,
+    person,
+    recovery,
+    requests,
+    sessions,
+    setup,
+)
 from gateway.portal.routes import visit_of
 from gateway.portal.shield import App, Shield
 from gateway.portal.spec import Portal
 
 STATIC = Path(__file__).parent / "static"
 FILES = (enter, link, setup, home, devices, passkeys, recovery, password, sessions, notices)
+OFFICE = (imports, people, person, requests, groups, alerts)
+"""A person's page comes last of those under /people: its path is whatever theirs is not."""
 _MISSING = {
     HTTPStatus.NOT_FOUND: "There is no such page.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This page can't be used like that.",
@@ -25,10 +47,12 @@ _MISSING = {
 
 def application(portal: Portal) -> App:
     """Return the portal as an ASGI application."""
-    routes: list[Route | Mount] = [route for file in FILES for route in file.pages.routes(portal)]
-    routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+    routes: list[Route | Mount] = [route for file in (*FILES, *OFFICE) for route in file.pages.routes(portal)]
+    routes += [Mount(ROOT, api(portal)), Mount("/static", StaticFiles(directory=STATIC))]
 
     async def missing(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith(f"{ROOT}/"):  # a line end in a path leads past every mount
+            return answer(error)
         visit = await visit_of(request, portal)
         status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST)
         visit.status, visit.fault = status, _MISSING.get(status, "This request can't be understood.")
