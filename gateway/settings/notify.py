@@ -1,5 +1,7 @@
 """Who is told what happened, and by which way: mail, webhooks, a broker."""
 
+import re
+from email.utils import formataddr, parseaddr
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -37,14 +39,25 @@ def _hook_url(url: str) -> str:
     return encrypted(url, "http")
 
 
+_BARE = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[A-Za-z0-9.-]+")
+
+
+def _address(text: str) -> str:
+    if not text.isascii() or not _BARE.fullmatch(text):
+        raise ValueError('a mail address is "name@host"')
+    return text
+
+
 def _mailbox(text: str) -> str:
-    if text.count("@") != 1 or not text.isascii() or any(sign in text for sign in "\r\n,;"):
-        raise ValueError('a mail address is "name@host", or "Words <name@host>"')
+    words, address = parseaddr(text)
+    if not words.isprintable() or formataddr((words, _address(address))) not in (text, f"{words} <{address}>"):
+        raise ValueError('a sender is "name@host", or "Words <name@host>"')
     return text
 
 
 HookUrl = Annotated[str, AfterValidator(_hook_url), Form("https://…"), Field(max_length=2000)]
-Mailbox = Annotated[str, AfterValidator(_mailbox), Form("name@host"), Field(max_length=254)]
+MailAddress = Annotated[str, AfterValidator(_address), Form("name@host"), Field(max_length=254)]
+Mailbox = Annotated[str, AfterValidator(_mailbox), Form("name@host | Words <name@host>"), Field(max_length=254)]
 Wait = Annotated[Seconds, Field(le=30)]
 
 
@@ -140,7 +153,7 @@ class BrokerSettings(Section):
 class NotifySettings(Section):
     """Who is told of logins, locks and changes. Without a channel nobody is told, and links are copied by hand."""
 
-    operations: tuple[Mailbox, ...] = ()
+    operations: tuple[MailAddress, ...] = ()
     """Addresses told of alerts, replayed codes (BY-8) and locks of administrators."""
     mail: MailSettings | None = None
     """Mail to users."""
