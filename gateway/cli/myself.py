@@ -144,6 +144,22 @@ def code(name: UserName, config: ConfigFile = None, *, stdin: FromStdin = False)
     say(f"a code is on its way by {sent.channel.value} to {sent.hint}: never pass it on")
 
 
+@app.command("opt-out", **COMMAND)
+def opt_out(name: UserName, config: ConfigFile = None, *, stdin: FromStdin = False) -> None:
+    """Be told of one's logins no more, and take the risk (SF-11); locks, changes and alerts are told all the same."""
+    with at_work(config) as work:
+        work.run(office_of(work).myself.opt_out(_current(stdin=stdin), _me(name)))
+    say("you are told of your logins no more: a login that was not you will not be told to you")
+
+
+@app.command("opt-in", **COMMAND)
+def opt_in(name: UserName, config: ConfigFile = None) -> None:
+    """Be told of each of one's logins again."""
+    with at_work(config) as work:
+        work.run(office_of(work).myself.opt_in(_me(name)))
+    say("you are told of your logins again")
+
+
 def _current(*, stdin: bool) -> Secret:
     return read_password(None, stdin=stdin, what="current password", twice=False)
 

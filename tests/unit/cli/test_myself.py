@@ -1,6 +1,7 @@
 """One's own account from the command line."""
 
 import time
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -58,3 +59,15 @@ def test_codes_by_mail_are_chosen_where_an_address_is_registered_and_sent_where_
     assert (unsent.code, "[notify]" in unsent.err) == (1, True)
     wrong = gateway("my", "code", trader, "--stdin", stdin="Wrong-Horse-9\n")
     assert (wrong.code, "check user" in wrong.err) == (1, True)
+
+
+@pytest.mark.req("SF-11")
+def test_one_opts_out_of_login_notices_with_the_password_where_irregular_logins_are_detected(gateway, trader):
+    done = gateway("my", "opt-out", trader, "--stdin", stdin=f"{PASSWORD}\n")
+    assert (done.code, "SF-11" in done.err) == (1, True)
+    watched = "".join(f'[detection.{rule}]\naction = "alarm"\n' for rule in ("crowd", "travel", "spray"))
+    Path("gateway.toml").write_text(Path("gateway.toml").read_text() + watched)
+    wrong = gateway("my", "opt-out", trader, "--stdin", stdin="Wrong-Horse-9\n")
+    assert (wrong.code, "check user" in wrong.err) == (1, True)
+    assert gateway("my", "opt-out", trader, "--stdin", stdin=f"{PASSWORD}\n").code == 0
+    assert gateway("my", "opt-in", trader).code == 0
