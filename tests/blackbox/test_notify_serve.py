@@ -12,6 +12,7 @@ from tests.blackbox.fix_bytes import Field
 from tests.blackbox.floor import Floor
 from tests.blackbox.gateway_process import GatewayProcess
 from tests.blackbox.mail_server import Mailbox, Receiver
+from tests.blackbox.ports import free_port
 from tests.blackbox.toy_peers import CountingEngine, ToyFixInitiator
 from tests.blackbox.toy_session import ToySession
 
@@ -187,6 +188,36 @@ async def test_a_links_letter_arrives_and_its_token_stands_nowhere_else(floor: F
         places = {**written(gateway), "list": listed.encode(), "log": said(gateway)}
         forms = spellings(token)
         assert [where for where, content in places.items() for form in forms if form in content] == []
+
+
+@pytest.mark.req("HK-2", "SF-1")
+async def test_a_code_by_text_message_opens_a_session_once_and_no_other_hook_sees_it(floor: Floor):
+    async with (
+        CountingEngine(ToySession("EXCHANGE", "ALGO")) as engine,
+        Receiver() as siem,
+        Receiver() as sms,
+    ):
+        config = configured(engine, free_port(), hook=siem.port)
+        config += (
+            HOOK.replace("HOOK", str(sms.port)).replace("SECRET", HOOK_SECRET).replace("siem", "sms") + "sms = true\n"
+        )
+        gateway = await floor.gateway(config)
+        how = ("--comp-id", "ALGO", "--phone", "+886900000000", "--channel", "sms", "--password-stdin")
+        await gateway.run("user", "add", "tom", *how, stdin=PASSWORD + "\n")
+        await gateway.run("my", "code", "tom", "--stdin", stdin=PASSWORD + "\n")
+        message = (await sms.until_event("sms")).data
+        code = message["text"][:6]
+        tom = Trader(gateway)
+        assert await tom.login(tom.fields(code=code)) == "A"
+        assert await tom.login(tom.fields(code=code)) != "A"
+        await siem.until_event("login.admitted")
+        await gateway.terminate()
+
+    assert message["to"] == "+886900000000"
+    assert "Never pass it on" in message["text"]
+    assert {post.data["event"] for post in sms.posts} == {"sms"}
+    assert not any(code.encode() in post.body for post in siem.posts)
+    assert code.encode() not in said(gateway)
 
 
 @pytest.mark.req("TW-10")
