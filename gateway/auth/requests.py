@@ -36,7 +36,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An approved request, and the setup link that a reset makes (sent where the user has an address)."""
+    """An approved request, and the setup link that a reset makes (sent where the user has an address); None where the reset
+    left nothing to set up: who needs no code has lost no code.
+    """
 
     request: Request
     letter: Letter | None
@@ -99,8 +101,7 @@ class Requests:
         claim = Claim(by.name, code=code, address=by.address)
         await self._proofs.prove(claim, frozenset({Factor.CODE}), f"request.{request.act.value}")
         decided = await self._store.requests.approve(id_, by)
-        letter = await self._links.setup(decided.user, by) if decided.act in _RESETS else None
-        return Outcome(decided, letter)
+        return Outcome(decided, await self._letter(decided, by))
 
     async def refuse(self, id_: str, why: str, by: Actor) -> Request:
         """Refuse a request, or take one's own back. Raises Forbidden, NotFound, Conflict."""
@@ -108,6 +109,11 @@ class Requests:
         if request.asked_by != by.name:
             await self._may_decide(id_, by)
         return await self._store.requests.refuse(id_, why, by)
+
+    async def _letter(self, decided: Request, by: Actor) -> Letter | None:
+        if decided.act not in _RESETS or not self._links.incomplete(await self._store.users.show(decided.user)):
+            return None
+        return await self._links.setup(decided.user, by)
 
     async def _subject(self, name: str, act: Act, by: Actor) -> User:
         """Return who is concerned. Raises Forbidden unless the actor may ask for that, NotFound."""

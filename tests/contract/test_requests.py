@@ -60,6 +60,19 @@ async def test_a_password_reset_leaves_the_authenticator_which_the_link_then_ask
 
 
 @pytest.mark.req("HK-6")
+@pytest.mark.parametrize(
+    ("method", "act"),
+    [(Method.PASSWORD, Act.RESET_AUTHENTICATOR), (Method.UPSTREAM_TOTP, Act.RESET_PASSWORD)],
+)
+async def test_a_reset_that_leaves_nothing_to_set_up_is_done_and_sends_no_link(staff: Staff, method: Method, act: Act):
+    await staff.hire("pat", firm="ACME", method=method)
+    outcome = await approve(staff, await asked(staff, act, "pat"), "acme2")
+
+    assert (outcome.letter, staff.tray.letters) == (None, [])
+    assert (await staff.store.requests.show(outcome.request.id)).decided_by == "acme2"
+
+
+@pytest.mark.req("HK-6")
 async def test_who_asks_cannot_approve(staff: Staff):
     request = await asked(staff)
     with pytest.raises(Forbidden) as no:
