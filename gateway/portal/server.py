@@ -13,7 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gateway.portal.shield import App
 
 HEADERS_SECONDS = 10.0
-"""From connecting to a whole request: a slow one is not waited for."""
+"""For a TLS handshake, and to a whole request, the first or the next: a slow one is not waited for."""
+ANSWER_SECONDS = 120.0
+"""From a request to the end of its answer: its body, the work (a file of ten thousand people), and being read."""
 CONNECTIONS = 500
 """Open at one time: order entry needs its file descriptors more."""
 HEADER_BYTES = 16384
@@ -32,7 +34,23 @@ class Port:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the process."""
+    """Leaves the signals to the process, and bounds TLS handshakes."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the sockets."""
+        await self.lifespan.startup()
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        self.servers = [
+            await loop.create_server(
+                lambda: _Impatient(self.config, self.server_state, {}),
+                sock=listening,
+                ssl=tls,
+                ssl_handshake_timeout=HEADERS_SECONDS if tls else None,
+                backlog=self.config.backlog,
+            )
+            for listening in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -71,16 +89,36 @@ async def running(app: App, port: Port) -> AsyncIterator[tuple[str, int]]:
 
 
 class _Impatient(H11Protocol):
-    """HTTP/1.1 that closes a connection whose first request is not whole in time (slow-loris)."""
+    """HTTP/1.1 that drops a connection which keeps it waiting: with a request, the first one or a later one (slow-loris),
+    or by not reading its answer. Invariant: from its first moment to its last, a connection has a deadline.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin the deadline."""
+        """Begin to wait for a request."""
         super().connection_made(transport)
-        self.loop.call_later(HEADERS_SECONDS, self._late)
+        self._heard: object = None
+        self._deadline = self.loop.call_later(HEADERS_SECONDS, transport.abort)
 
-    def _late(self) -> None:
-        if self.cycle is None:
-            self.transport.close()
+    def handle_events(self) -> None:
+        """Give a request that has come the time for its answer."""
+        super().handle_events()
+        if self.cycle is not self._heard:
+            self._heard = self.cycle
+            self._give(ANSWER_SECONDS)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next one, or for the last bytes to be read."""
+        self._give(HEADERS_SECONDS)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _give(self, seconds: float) -> None:
+        self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
 
 def _listen(port: Port) -> socket.socket:
@@ -91,6 +129,7 @@ def _listen(port: Port) -> socket.socket:
         if port.shared:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind((port.host, port.number))
+        listening.listen()  # who comes before the server has started waits, and nobody else has the port
     except OSError:
         listening.close()
         raise
