@@ -29,6 +29,7 @@ FIRST_REST, LONGEST_REST = 1.0, 60.0
 """Of a channel whose server is away."""
 JITTER = 0.25
 _DOUBLINGS = 20
+_UNREADABLE = "is no message: another version queued it"
 
 Clock = Callable[[], float]
 
@@ -118,18 +119,29 @@ class Carrier:
         claimed = await self._outbox.claim(self.name, now, LEASE, 1 if self.rest else AT_ONCE)
         if not claimed:
             return False
-        ends = await asyncio.gather(*(self._carry(one) for one in claimed))
+        ends = await asyncio.gather(*(self._carry(one) for one in claimed), return_exceptions=True)
         if sent := [one for one, end in zip(claimed, ends, strict=True) if end is _End.SENT]:
             await self._outbox.sent(sent, self._clock())  # one write for all of them: logins wait for the same disk
             for _ in sent:
                 self._observer.notice_sent(self.name)
         away = all(end is _End.AWAY for end in ends)
         self.rest = min(2 * self.rest or FIRST_REST, LONGEST_REST) if away else 0.0
+        for end in ends:
+            if isinstance(
+                end, BaseException
+            ):  # the store's, or the end of this process: what went out is marked by now
+                raise end
         return True
 
     async def _carry(self, one: Claimed) -> "_End":
         """Try one message, and say how that ended."""
-        now, message = self._clock(), Message.of(one)
+        now = self._clock()
+        try:
+            message = Message.of(one)
+        except (ValueError, LookupError, TypeError):
+            await self._outbox.give_up(one, now, _UNREADABLE)
+            self._observer.notice_given_up(self.name, "", _UNREADABLE)
+            return _End.SETTLED
         if now >= one.notice.expires:
             await self._give_up(one, message, f"too late: {one.error}" if one.error else "too late")
             return _End.SETTLED

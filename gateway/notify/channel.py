@@ -36,7 +36,7 @@ class Message:
 
     @classmethod
     def of(cls, claimed: Claimed) -> Self:
-        """Open a claimed notice."""
+        """Open a claimed notice. Raises ValueError, LookupError or TypeError for what is none."""
         body = json.loads(claimed.notice.body.reveal())
         return cls(claimed.key, body["kind"], body["to"], body["wall"], body["facts"])
 

@@ -6,8 +6,9 @@ others find it further on. It never holds a login up: it reads what was committe
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
 from gateway.auth.reminders import Reminder
 from gateway.notify.carrier import pause
@@ -27,6 +28,7 @@ DAY, WEEK = 86400.0, 7 * 86400.0
 _REMINDER = "reminder:"
 """How the tags of reminders begin; behind it whose, and the day."""
 
+T = TypeVar("T")
 Remind = Callable[[Iterable[Account], float], Iterator[Reminder]]
 Everybody = Callable[[], AsyncIterator[Account]]
 
@@ -88,20 +90,21 @@ class Follower:
         return True
 
     async def _notices(self, rows: tuple[AuditRow, ...]) -> list[Notice]:
-        names = wanted(rows)
+        names = {name for row in rows for name in self._of(partial(wanted, [row]))}
         accounts = {one.user.name: one for one in await self._readers.accounts(names)} if names else {}
         asked = any(row.event == Event.REQUEST_MADE.value for row in rows)
         administrators = await self._readers.administrators(self._clock()) if asked else ()
         now = self._clock()
-        found = (notice for row in rows for notice in self._told(row, accounts, administrators))
+        found = (
+            notice for row in rows for notice in self._of(partial(told, row, self._spec, accounts, administrators))
+        )
         return [notice for notice in found if notice.expires > now]
 
-    def _told(
-        self, row: AuditRow, accounts: Mapping[str, Account], administrators: Sequence[Account]
-    ) -> Sequence[Notice]:
+    def _of(self, read: Callable[[], Iterable[T]]) -> Sequence[T]:
+        """Return what is read of a row; nothing of one that cannot be told: it holds up no other."""
         try:
-            return list(told(row, self._spec, accounts, administrators))
-        except Exception as error:  # noqa: BLE001 - a row that cannot be told holds up no other
+            return list(read())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
             self._observer.failed("notices", error)
             return ()
 

@@ -32,7 +32,7 @@ from gateway.policy.rules import (
 )
 from gateway.policy.snapshot import User
 from gateway.store.audit import AuditEntry, Event
-from gateway.store.errors import Conflict
+from gateway.store.errors import Conflict, StoreUnavailable
 from gateway.store.notices import Fate, Notice
 from gateway.store.ports import Account
 from gateway.store.store import Store
@@ -69,6 +69,19 @@ class Notes:
 
     def __getattr__(self, name: str):
         return lambda *what: self.said.append((name, *what))
+
+
+class Forgetful:
+    """An outbox whose store is away whenever a message is to be put off."""
+
+    def __init__(self, outbox) -> None:
+        self._outbox = outbox
+
+    def __getattr__(self, name: str):
+        return getattr(self._outbox, name)
+
+    async def later(self, *_) -> None:
+        raise StoreUnavailable("gone")
 
 
 def carrier(store: Store, line: Line, clock: Hands, notes: Notes | None = None, name: str = MAIL) -> Carrier:
@@ -201,6 +214,30 @@ async def test_a_message_that_breaks_a_library_holds_up_no_other(store: Store):
     assert left.error == "ZeroDivisionError"
 
 
+async def test_what_another_version_queued_is_given_up_and_holds_up_no_other(store: Store):
+    await store.outbox.put([Notice("1", MAIL, Secret(b'{"words": "of tomorrow"}'), NOW, NOW + KEEP)])
+    await put(store, "2")
+    line, clock = Line(), Hands()
+
+    await carrier(store, line, clock).round()
+
+    (left,) = await store.outbox.entries()
+    assert (left.tag, left.state, len(line.tried)) == ("1", Fate.GIVEN_UP, 1)
+
+
+async def test_what_went_out_is_marked_even_where_the_store_fails_with_another_message(store: Store):
+    await put(store, "1", "2", "3")
+    line, clock = Line([None, Declined("HTTP 500"), None]), Hands()
+
+    with pytest.raises(StoreUnavailable):
+        await Carrier(MAIL, line, Forgetful(store.outbox), Notes(), clock=lambda: clock.wall).round()
+    clock.move(LEASE)
+    await carrier(store, line, clock).round()
+
+    first, declined, third, again = line.tried
+    assert (again.key, len({first.key, declined.key, third.key})) == (declined.key, 3)
+
+
 async def test_a_carrier_killed_between_sending_and_marking_sends_again_under_the_same_id(store: Store):
     await put(store, "1")
     line, clock = Line(), Hands()
@@ -298,6 +335,7 @@ async def test_a_row_that_cannot_be_told_holds_up_no_other(store: Store):
     await each.begin()
     for act in ("no such act", "reset_password"):
         await store.audit.append(AuditEntry(NOW, Event.REQUEST_MADE, user="tom", details={"act": act, "actor": "x"}))
+    await store.audit.append(AuditEntry(NOW, Event.LOGIN_REFUSED, user="tom", details={"locked_until": "soon"}))
     await store.users.grant("tom", None, ADMIN)
     await admitted(store)
 
