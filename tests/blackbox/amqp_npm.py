@@ -1,4 +1,4 @@
-"""amqplib from npm, installed once for all test runs from the lock in `tests/npm`, outside the clone.
+"""amqplib and axe-core from npm, installed once for all test runs from the lock in `tests/npm`, outside the clone.
 
 The folder is keyed by the lock's hash and filled under a file lock; npm checks the integrity hashes. It must not touch the
 clone, nor name a registry: npm's own configuration does.
@@ -18,9 +18,9 @@ _SECONDS = 180
 
 
 def installed() -> Path:
-    """Return the folder whose node_modules hold amqplib; skips where there is no Node.js at all."""
+    """Return the folder whose node_modules hold both; skips where there is no Node.js at all."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed: amqplib can't be tried (apt-get install nodejs npm)")
+        pytest.skip("node and npm are not installed: what needs them can't be tried (apt-get install nodejs npm)")
     folder = _cache() / hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyotp
 import pytest
@@ -21,7 +21,6 @@ from tests.blackbox.packages import provide
 
 PATIENCE = 15_000.0  # milliseconds; a bound for a slow machine, never a measure
 SIZES = {"wide": (1366, 768), "phone": (390, 844)}
-COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _STEP = 30
 _FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
@@ -122,15 +121,6 @@ class Walker:
         """Read the authenticator's key off the page, as it would be typed into an app."""
         return (await self.page.locator("#key").inner_text()).replace(" ", "")
 
-    async def picture(self, name: str) -> None:
-        """Keep the page as it looks on a desk and on a phone, light and dark."""
-        for size, (width, height) in SIZES.items():
-            await self.page.set_viewport_size({"width": width, "height": height})
-            for colour in COLOURS:
-                await self.page.emulate_media(color_scheme=colour)
-                await self.page.screenshot(path=self.pictures / f"{name}-{size}-{colour}.png", full_page=True)
-        await self.page.emulate_media(color_scheme="light")
-
     async def passkeys(self) -> Any:
         """Plug in an authenticator that says yes to everything (WebAuthn, CDP), and return the line to it."""
         line = await self.page.context.new_cdp_session(self.page)
@@ -150,7 +140,7 @@ class App:
     """
 
     key: str
-    _told: int = 0
+    told: int = 0
 
     @classmethod
     def new(cls, key: str) -> "App":
@@ -158,9 +148,9 @@ class App:
 
     async def code(self) -> str:
         """Return a code that was not told yet, when there is one."""
-        step = max(self._told + 1, _half_a_step_ago() - 1)
+        step = max(self.told + 1, _half_a_step_ago() - 1)
         await asyncio.sleep(max(0.0, step * _STEP - time.time()))
-        self._told = step
+        self.told = step
         return pyotp.TOTP(self.key).generate_otp(step)
 
 
