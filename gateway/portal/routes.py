@@ -24,7 +24,7 @@ from gateway.auth.signin import Level
 from gateway.auth.users import WrongCode
 from gateway.core.reason import Reason
 from gateway.core.secret import Secret
-from gateway.portal.shield import LARGEST, TooLarge, TooSlow
+from gateway.portal.shield import LARGE, SMALL, TooLarge, TooSlow, at_most
 from gateway.portal.spec import Portal
 from gateway.portal.visit import FIELD, SESSION, VISITOR, Stale, Visit, new_visitor
 from gateway.portal.words import AWAY, REFUSED
@@ -109,7 +109,10 @@ class Pages:
 
 
 def _endpoint(portal: Portal, needs: Needs, page: Page, form: _Form | None) -> Callable[[Request], Awaitable[Response]]:
+    most = LARGE if form and form.files else SMALL
+
     async def endpoint(request: Request) -> Response:
+        request = Request(request.scope, at_most(request.receive, most))
         visit = await visit_of(request, portal)
         if needs is not Needs.NOTHING and (visit.session is None or visit.session.level not in _ENOUGH[needs]):
             return _elsewhere(visit, _HOME[visit.session.level] if visit.session else "/sign-in")
@@ -150,7 +153,7 @@ def _token(request: Request) -> Secret | None:
 class _InMemory(MultiPartParser):
     """Keeps a file in memory: one with keys in it must lie on no disk in clear (HK-8). The shield bounds its size."""
 
-    spool_max_size = LARGEST
+    spool_max_size = LARGE
 
 
 async def _form(request: Request, files: int) -> FormData:

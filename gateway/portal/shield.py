@@ -15,8 +15,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_SECONDS = 30.0
 """For a whole request's body: a slow one is not waited for."""
-LARGEST = 16 * 1024 * 1024
-"""Bytes of the largest body any page takes; a page's own limit is smaller."""
+SMALL, LARGE = 64 * 1024, 8 * 1024 * 1024
+"""Bytes of a body: of a form, and of one with a file, which is read of somebody who has signed in alone."""
+
+HEAD = 16 * 1024
+"""Bytes of a request's address and header fields."""
 
 CONTENT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -50,12 +53,16 @@ class Shield:
             return
         sent = _with_headers(send, cacheable=scope["path"].startswith(_STATIC))
         headers = scope["headers"]
-        if [value.lower() for name, value in headers if name == b"host"] != [self._host]:
+        if _size(scope) > HEAD:
+            await _refuse(sent, 431, b"This request is too large.\n")
+        elif {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+            await _refuse(sent, 400, b"This request says two lengths.\n")  # RFC 9112 section 6.3: smuggling
+        elif [value.lower() for name, value in headers if name == b"host"] != [self._host]:
             await _refuse(sent, 421, b"This address is not the portal's.\n")
         elif scope["method"] not in {"GET", "HEAD"} and not self._ours(headers):
             await _refuse(sent, 403, b"This form was sent from another site.\n")
         else:
-            await self._app(scope, _bounded(receive), sent)
+            await self._app(scope, _in_time(receive), sent)
 
     def _ours(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Say whether a change comes from our own pages; a client that is no browser sends neither header."""
@@ -72,19 +79,35 @@ class TooSlow(Exception):  # noqa: N818 - what happened
     """The body did not come in time."""
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Count a body's bytes and seconds while it is read. Raises TooLarge, TooSlow in whoever reads it."""
-    got, deadline = 0, asyncio.get_running_loop().time() + BODY_SECONDS
+def _size(scope: Scope) -> int:
+    """Return the bytes of a request's head."""
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope.get("raw_path") or b"") + len(scope["query_string"])
+
+
+def _in_time(receive: Receive) -> Receive:
+    """Bound the seconds in which a body is read. Raises TooSlow in whoever reads it."""
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def in_time() -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            raise TooSlow from None
+
+    return in_time
+
+
+def at_most(receive: Receive, most: int) -> Receive:
+    """Bound the bytes of a body while it is read. Raises TooLarge in whoever reads it."""
+    got = 0
 
     async def bounded() -> Message:
         nonlocal got
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise TooSlow from None
+        message = await receive()
         got += len(message.get("body", b""))
-        if got > LARGEST:
+        if got > most:
             raise TooLarge
         return message
 
@@ -105,6 +128,11 @@ def _with_headers(send: Send, *, cacheable: bool) -> Send:
 
 
 async def _refuse(send: Send, status: int, text: bytes) -> None:
-    head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": head})
+    """Refuse, and end the line: what comes behind such a request is not trusted either."""
+    head = {
+        b"content-type": b"text/plain; charset=utf-8",
+        b"content-length": b"%d" % len(text),
+        b"connection": b"close",
+    }
+    await send({"type": "http.response.start", "status": status, "headers": list(head.items())})
     await send({"type": "http.response.body", "body": text})

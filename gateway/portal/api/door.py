@@ -13,7 +13,7 @@ from gateway.auth.office import Office
 from gateway.auth.signin import Level, WebSession
 from gateway.core.secret import Secret
 from gateway.portal.api.problems import PLACE, NotSignedIn, Unfinished, answer
-from gateway.portal.shield import App, Message, Receive, Scope, Send, TooLarge
+from gateway.portal.shield import LARGE, SMALL, App, Receive, Scope, Send, at_most
 from gateway.portal.spec import Portal
 from gateway.store.errors import NotFound, StoreUnavailable
 from gateway.store.ports import Actor
@@ -21,9 +21,8 @@ from gateway.store.ports import Actor
 ROOT = "/api/v1"
 OPEN = frozenset({("POST", f"{ROOT}/tokens"), ("GET", f"{ROOT}/openapi.json")})
 """What nobody needs a token for; the list of problems is one of them, too."""
-SMALL, LARGE = 64 * 1024, 8 * 1024 * 1024
-"""Bytes of a body; a file of people may be large."""
 FILES = f"{ROOT}/imports"
+"""What takes a file."""
 LONGEST = 200
 """Characters of a token: ours have 43."""
 
@@ -64,7 +63,7 @@ class Door:
         except (NotSignedIn, Unfinished, StoreUnavailable) as error:
             await answer(error)(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive, LARGE if scope["path"] == FILES else SMALL), send)
+        await self._app(scope, at_most(receive, LARGE if scope["path"] == FILES else SMALL), send)
 
     async def _who(self, request: Request) -> Visitor:
         portal, path = self._portal, request.scope["path"]
@@ -87,20 +86,6 @@ def _token(request: Request) -> Secret:
     if scheme.lower() != "bearer" or not 0 < len(token.strip()) <= LONGEST:
         raise NotSignedIn
     return Secret(token.strip())
-
-
-def _bounded(receive: Receive, most: int) -> Receive:
-    got = 0
-
-    async def bounded() -> Message:
-        nonlocal got
-        message = await receive()
-        got += len(message.get("body", b""))
-        if got > most:
-            raise TooLarge
-        return message
-
-    return bounded
 
 
 async def _visitor(request: Request) -> Visitor:
