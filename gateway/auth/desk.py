@@ -176,6 +176,7 @@ class Desk:
         Raises Forbidden, BadName (HK-1), AlreadyExists, and ValueError for what no engine can hold.
         """
         self._house.check_name(user.name, Role.USER)
+        self._house.check_dates(user.valid_from, user.valid_until)
         if user.email:
             self._house.check_address(user.email)
         await self.permit(by, Act.CREATE, Standing("", user.organisation))
@@ -207,6 +208,7 @@ class Desk:
             raise Forbidden(Ruling.CHECKED)
         if before.user.grant is not None and user.method not in LOCAL:
             raise ValueError("an administrator's password is checked here: end its role first (TW-2)")
+        self._house.check_dates(user.valid_from, user.valid_until)
         await self.permit(by, Act.CHANGE, Standing("", user.organisation))
         await self._check_groups(user.groups ^ before.user.groups, user, by)
         if _bindings(user) != _bindings(before.user):

@@ -10,6 +10,8 @@ from gateway.policy.roles import Grant, Role
 HOUR = 3600.0
 DAY = 86400.0
 ADDRESS = 100
+END_OF_TIME = 253_402_300_800.0
+"""Wall second at which years have five digits: nothing shows them."""
 
 
 class BadName(ValueError):  # noqa: N818 - reads as what it says
@@ -54,6 +56,16 @@ class House:
         name, _, host = email.partition("@")
         if not (name and host) or " " in email or not email.isprintable() or len(email) > ADDRESS:
             raise ValueError(f"an e-mail address is needed: name@host, of at most {ADDRESS} characters")
+
+    @staticmethod
+    def check_dates(valid_from: float | None, valid_until: float | None) -> None:
+        """Raise ValueError for dates (wall seconds) that nobody can mean (HK-7)."""
+        if any(not 0 <= one < END_OF_TIME for one in (valid_from, valid_until) if one is not None):
+            raise ValueError("a date lies between 1970 and 9999")
+        if valid_from is not None and valid_until is not None and valid_until <= valid_from:
+            raise ValueError(
+                "the date it is disabled after (valid_until) is not after the one it is enabled from (valid_from)"
+            )
 
     def check_name(self, name: str, role: Role) -> None:
         """Raise BadName where a name is no line of text, or does not fit its role."""

@@ -1,7 +1,7 @@
 """The import itself (HK-8): everything is checked first, then written in one transaction. Prints nothing."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.auth.house import House
@@ -79,17 +79,22 @@ class Intake:
 
     def _faults(self, one: Candidate, organisation: str | None) -> Iterable[str]:
         user = one.user
-        try:
-            check_texts(user)
-            self._house.check_name(user.name, Role.USER)
-            if user.email:
-                self._house.check_address(user.email)
-        except ValueError as error:
-            yield str(error)
-        if user.valid_from is not None and user.valid_until is not None and user.valid_until <= user.valid_from:
-            yield "valid_until is not after valid_from"
+        checks: tuple[Callable[[User], None], ...] = (
+            self._check_texts,
+            lambda user: self._house.check_dates(user.valid_from, user.valid_until),
+            lambda user: self._house.check_address(user.email) if user.email else None,
+        )
+        for check in checks:
+            try:
+                check(user)
+            except ValueError as error:
+                yield str(error)
         if organisation is not None:
             yield from _foreign(user, organisation)
+
+    def _check_texts(self, user: User) -> None:
+        check_texts(user)
+        self._house.check_name(user.name, Role.USER)
 
     def _within_limit(
         self, good: Sequence[Candidate], known: Mapping[str, Known]
