@@ -19,11 +19,10 @@ import uvloop
 
 from gateway.auth.authority import LocalAuthority
 from gateway.auth.parts import Parts, Where, nowhere
-from gateway.courier.couriers import Couriers
 from gateway.credentials import envelopes, password_check, policies_of
 from gateway.net.listener import rehearse
 from gateway.net.server import Server, clock
-from gateway.net.spec import Patience, StartError
+from gateway.net.spec import Courier, NoCourier, Patience, StartError
 from gateway.net.upstream import Upstream
 from gateway.notifications import channels_of, notifying, spec_of
 from gateway.observe.admin import Admin
@@ -73,7 +72,7 @@ def _rehearse(configuration: Configuration, journal: Journal) -> None:
         rehearse(listener)
     for upstream in upstreams(configuration.settings):
         Upstream(upstream, journal)
-    Couriers(couriers(configuration.settings), journal)
+    _courier(configuration.settings, journal)
     channels_of(spec_of(configuration.settings))
     password_check(configuration.settings).close()
     envelopes(configuration.settings).close()
@@ -90,7 +89,7 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
     try:
         async with _parts(configuration, store, journal) as parts:
             authority = LocalAuthority(parts, store.audit, help_url=settings.portal.url)
-            courier = Couriers(couriers(settings), journal)
+            courier, reload_courier = _courier(settings, journal)
             server = Server(
                 listeners(configuration, shared=place is not None),
                 upstreams(settings),
@@ -107,10 +106,21 @@ async def _process(configuration: Configuration, place: Place | None) -> int:
                 notifying(configuration, store, journal),
                 _web(configuration, store, parts, journal, shared=place is not None) as reload_web,
             ):
-                await _run(server, (server.reload, courier.reload, reload_web), settings, journal, ready, place)
+                await _run(server, (server.reload, reload_courier, reload_web), settings, journal, ready, place)
     finally:
         await store.close()
     return 0
+
+
+def _courier(settings: Settings, journal: Journal) -> tuple[Courier, Reload]:
+    """Return who speaks to the brokers for the gateway itself, and what reads its certificates again."""
+    specs = couriers(settings)
+    if not specs:
+        return NoCourier(), lambda: None
+    from gateway.courier.couriers import Couriers  # noqa: PLC0415 - who speaks FIX alone need not load aio-pika
+
+    found = Couriers(specs, journal)
+    return found, found.reload
 
 
 def serve_portal(configuration: Configuration) -> int:
