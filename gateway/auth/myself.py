@@ -135,11 +135,12 @@ class Myself:
     # ── the password ──
 
     async def change_password(self, current: Secret, new: Secret, by: Actor) -> None:
-        """Choose a new password; sessions end. Raises Denied, WeakPassword (TW-6, TW-7), NotFound."""
+        """Choose a new password; sessions end. Raises Denied, WeakPassword (TW-6, TW-7), NotFound, Conflict."""
         if not self._house.own_passwords:
             raise Conflict("passwords are kept in a directory: change it there")
+        before = (await self.account(by)).user
         await self._prove(current, "password.change", by)
-        await self._people.choose_password(by.name, new, by)
+        await self._people.choose_password(before, new, by)
 
     # ── notices ──
 

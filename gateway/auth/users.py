@@ -92,17 +92,21 @@ class People:
         user = (await self._store.users.show(name)).user
         if not await self._passwords.verify(current, user.password_hash):
             raise WrongPassword("the current password is wrong")
-        await self.choose_password(name, new, by)
+        await self.choose_password(user, new, by)
 
-    async def choose_password(self, name: str, new: Secret, by: Actor) -> None:
-        """Give somebody who has proved who it is the password it chose. Raises WeakPassword, NotFound."""
-        user = (await self._store.users.show(name)).user
+    async def choose_password(self, user: User, new: Secret, by: Actor) -> None:
+        """Give somebody the password it chose. `user` is what it was before it proved who it is.
+
+        Raises WeakPassword, NotFound, Conflict where another password was set meanwhile: an old one does not replace it.
+        """
         faults = await self._used(user, new)
         if not user.must_change and by.wall - user.password_changed < self._rules(user).min_age:
             faults.append("follows too soon on the last one")
         self._judge(new, user, faults)
         hashed = await self._passwords.hash(new)
-        await self._store.users.set_password(name, hashed, by, must_change=False, end_sessions=True)
+        await self._store.users.set_password(
+            user.name, hashed, by, must_change=False, end_sessions=True, instead_of=user.password_hash
+        )
 
     def _rules(self, user: User) -> PasswordRules:
         return self._policy_of(user).password

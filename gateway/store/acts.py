@@ -12,7 +12,7 @@ from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.database import Tx
 from gateway.store.errors import NotFound
 from gateway.store.ports import Actor
-from gateway.store.schema import links, sent_codes, sessions, users
+from gateway.store.schema import links, password_history, sent_codes, sessions, users
 
 
 def touch(tx: Tx, name: str) -> sa.Row[Any]:
@@ -44,6 +44,15 @@ def void_sent_codes(tx: Tx, user: str, now: float) -> None:
     """Let no code count that was sent to a user (id) until now."""
     open_ = sa.and_(sent_codes.c.user_id == user, sent_codes.c.used.is_(None), sent_codes.c.expires > now)
     tx.execute(sa.update(sent_codes).where(open_).values(expires=now))
+
+
+def replace_password(tx: Tx, user: sa.Row[Any], password_hash: str, by: Actor, *, must_change: bool) -> None:
+    """Replace the password hash of a locked row of `users`; the old one goes into the history."""
+    if user.password_hash:
+        old = {"user_id": user.id, "password_hash": user.password_hash, "replaced": by.wall}
+        tx.execute(sa.insert(password_history), old)
+    new = {"password_hash": password_hash, "password_changed": by.wall, "must_change": must_change}
+    tx.execute(sa.update(users).where(users.c.id == user.id).values(new))
 
 
 def record(tx: Tx, by: Actor, event: Event, user: str, details: Mapping[str, Detail] | None = None) -> None:

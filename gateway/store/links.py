@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gateway.policy.links import Purpose
 from gateway.policy.roles import Grant, Role
 from gateway.policy.snapshot import User
-from gateway.store.acts import end_all, record, touch, void_links
+from gateway.store.acts import end_all, record, replace_password, touch, void_links
 from gateway.store.audit import Event
 from gateway.store.database import Database, Tx, exclusively
 from gateway.store.errors import Conflict, NotFound
@@ -16,7 +16,7 @@ from gateway.store.passkeys import forget_passkeys
 from gateway.store.people import Link, Redemption
 from gateway.store.ports import Actor
 from gateway.store.schema import burnt_steps, devices, links, users
-from gateway.store.users import add_user, give_role, replace_password
+from gateway.store.users import add_user, give_role
 
 _FIRST = 0x6669_7273_7421  # "first!": one bootstrap at a time on a shared server
 FOUR_EYES = 2

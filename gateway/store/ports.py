@@ -170,10 +170,20 @@ class UserStore(Protocol):
         Raises Conflict where the user is not at `revision` any more, NotFound.
         """
 
-    async def set_password(
-        self, name: str, password_hash: str, by: Actor, *, must_change: bool = False, end_sessions: bool = False
+    async def set_password(  # noqa: PLR0913 - what a new password is, by name
+        self,
+        name: str,
+        password_hash: str,
+        by: Actor,
+        *,
+        must_change: bool = False,
+        end_sessions: bool = False,
+        instead_of: str | None = None,
     ) -> None:
-        """Replace the password hash; the old one goes into the history. Raises NotFound."""
+        """Replace the password hash; the old one goes into the history. With `end_sessions` open links are void, too.
+
+        Raises NotFound; Conflict where the old one has to be `instead_of` and is not.
+        """
 
     async def history(self, name: str, count: int) -> tuple[str, ...]:
         """Return the current and the previous hashes, newest first, at most `count` (TW-7). Raises NotFound."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gateway.policy.roles import Act, Grant, Role
 from gateway.policy.rules import Channel
-from gateway.store.acts import end_all, record, touch, void_links, void_sent_codes
+from gateway.store.acts import end_all, record, replace_password, touch, void_links, void_sent_codes
 from gateway.store.audit import Detail, Event
 from gateway.store.database import Database, Tx
 from gateway.store.errors import Conflict, NotFound
@@ -15,7 +15,7 @@ from gateway.store.passkeys import forget_passkeys
 from gateway.store.people import Request, State
 from gateway.store.ports import Actor
 from gateway.store.schema import devices, recovery_codes, requests, users
-from gateway.store.users import give_role, replace_password
+from gateway.store.users import give_role
 
 _FOUND = sa.select(requests, users.c.name).join(users, users.c.id == requests.c.user_id)
 

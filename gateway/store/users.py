@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gateway.policy.roles import Grant
 from gateway.policy.snapshot import Failures, User
-from gateway.store.acts import end_all, record, touch, void_links, void_sent_codes
+from gateway.store.acts import end_all, record, replace_password, touch, void_links, void_sent_codes
 from gateway.store.audit import Event, plain
 from gateway.store.database import Database, Tx
 from gateway.store.devices import device_infos
@@ -58,16 +58,26 @@ class SqlUserStore:
         check_texts(user)
         return await self._database.write(lambda tx: _change(tx, user, revision, by))
 
-    async def set_password(
-        self, name: str, password_hash: str, by: Actor, *, must_change: bool = False, end_sessions: bool = False
+    async def set_password(  # noqa: PLR0913 - what a new password is, by name
+        self,
+        name: str,
+        password_hash: str,
+        by: Actor,
+        *,
+        must_change: bool = False,
+        end_sessions: bool = False,
+        instead_of: str | None = None,
     ) -> None:
         """See UserStore."""
 
         def write(tx: Tx) -> None:
             user = touch(tx, name)
+            if instead_of not in {None, user.password_hash}:
+                raise Conflict(f"another password of {name!r} was set meanwhile: begin again with that one")
             replace_password(tx, user, password_hash, by, must_change=must_change)
             if end_sessions:
                 end_all(tx, user.id, by)
+                void_links(tx, user.id, by)
             record(tx, by, Event.PASSWORD_SET, user.name)
 
         await self._database.write(write)
@@ -288,12 +298,3 @@ def _change(tx: Tx, user: User, revision: int, by: Actor) -> Account:
     changed = [name for name in User.__slots__ if getattr(before[0].user, name) != getattr(after.user, name)]
     record(tx, by, Event.USER_CHANGED, user.name, {"fields": ",".join(changed)})
     return after
-
-
-def replace_password(tx: Tx, user: sa.Row[Any], password_hash: str, by: Actor, *, must_change: bool) -> None:
-    """Replace the password hash of a locked row of `users`; the old one goes into the history."""
-    if user.password_hash:
-        old = {"user_id": user.id, "password_hash": user.password_hash, "replaced": by.wall}
-        tx.execute(sa.insert(password_history), old)
-    new = {"password_hash": password_hash, "password_changed": by.wall, "must_change": must_change}
-    tx.execute(sa.update(users).where(users.c.id == user.id).values(new))

@@ -71,6 +71,15 @@ async def test_a_forgotten_password_is_reset_with_the_link_and_a_code(staff: Sta
     assert "link.used" in await staff.events()
 
 
+@pytest.mark.req("M7-7", "TW-9")
+async def test_a_link_that_lies_in_the_letter_box_is_void_once_its_owner_has_changed_the_password(staff: Staff):
+    letters = [await asked(staff, purpose) for purpose in (Purpose.RESET_PASSWORD, Purpose.RESET_AUTHENTICATOR)]
+    await staff.office.myself.change_password(Secret(PASSWORD), NEW, staff.by("tom"))
+    for letter in letters:
+        with pytest.raises(NotFound, match="not good"):
+            await staff.office.links.open(token_of(letter), staff.clock.wall)
+
+
 @pytest.mark.req("M7-7", "M7-6", "CQ-6")
 async def test_a_lost_authenticator_is_replaced_with_the_link_and_the_current_password(staff: Staff):
     letter = await asked(staff, Purpose.RESET_AUTHENTICATOR)
@@ -123,7 +132,9 @@ async def test_who_has_everything_gets_no_setup_link(staff: Staff):
     with pytest.raises(Conflict, match="all it needs"):
         await staff.office.desk.setup_link("tom", staff.by("acme1"))
     await staff.hire("new", firm="ACME", device=False)
-    assert [one.user.name for one in await staff.office.desk.find(Which(condition=Condition.UNFINISHED), staff.by("acme1"))] == ["new"]
+    assert [
+        one.user.name for one in await staff.office.desk.find(Which(condition=Condition.UNFINISHED), staff.by("acme1"))
+    ] == ["new"]
 
 
 @pytest.mark.req("TW-9", "M7-7")

@@ -206,6 +206,22 @@ async def test_a_password_is_changed_by_the_rules(store, passwords):
     await staff.proves("tom", password=NEW)
 
 
+@pytest.mark.req("HK-5", "M7-4")
+async def test_who_proved_a_password_that_is_replaced_meanwhile_changes_nothing(staff: Staff):
+    """Somebody who knows the old password is at it at the very moment in which its owner, or an administrator, resets it."""
+    reset = await staff.passwords.hash(NEW)
+    hash_ = staff.passwords.hash
+
+    async def slow(password: Secret) -> str:
+        await staff.store.users.set_password("tom", reset, staff.by("tom"))
+        return await hash_(password)
+
+    staff.passwords.hash = slow
+    with pytest.raises(Conflict, match="meanwhile"):
+        await staff.office.myself.change_password(RIGHT, Secret("the thief's Horse 3"), staff.by("tom"))
+    assert (await staff.store.users.show("tom")).user.password_hash == reset
+
+
 @pytest.mark.req("SF-7", "HK-4")
 async def test_who_has_an_old_password_or_one_that_expires_soon_is_reminded(staff: Staff):
     await staff.hire("algo", method=Method.UPSTREAM_TOTP)
