@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.attach.logon import Dresser
+from gateway.attach.dialect import Dialect
 from gateway.attach.passage import Action, Dial, Event, Passage, Patience, Read, Say, Wake
 from gateway.attach.turns import Turns
-from gateway.core.dialect import Side
+from gateway.core.dialect import Side, Watch
 from gateway.core.events import Close, DialFailed, Dialled, Lost, Received, Send, Ticked
 from gateway.core.login import Moment
 from gateway.net.leg import Leg
-from gateway.net.pipe import pump
+from gateway.net.pipe import Sink, pump
 from gateway.net.upstream import UnreachableError, Upstream
 from gateway.observe.journal import Journal
 
@@ -25,7 +25,7 @@ class Post:
     """What all clients share. `connections` bounds how many there are; `table` holds each until both its legs are gone."""
 
     turns: Turns
-    dresser: Dresser
+    dialect: Callable[[], Dialect]
     upstream: Upstream
     patience: Patience
     connections: int
@@ -45,7 +45,7 @@ class Client:
     def __init__(self, post: Post) -> None:
         self.client = Leg(Side.CLIENT, self)
         self._post = post
-        self._passage = Passage(post.turns, post.dresser, post.patience, post.now())
+        self._passage = Passage(post.turns, post.dialect(), post.patience, post.now())
         self._name = secrets.token_hex(8)
         self._upstream: Leg | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -53,7 +53,7 @@ class Client:
 
     @property
     def passing(self) -> bool:
-        """Whether the upstream has this client's Logon."""
+        """Whether the upstream is there and nothing of this client's waits."""
         return self._upstream is not None and not self._passage.holds
 
     # ── what the legs say ──
@@ -67,10 +67,10 @@ class Client:
             leg.abort()
             return
         self._post.table.add(self)
-        self._wake(self._post.patience.logon)
+        self._wake(self._post.patience.opening)
 
     def received(self, leg: Leg, data: bytes) -> None:
-        """Give bytes to the passage, or hold them while a Logon waits."""
+        """Give bytes to the passage, or hold them while a login waits."""
         now = self._post.now()
         if leg not in {self.client, self._upstream} or leg.held or self._holds(leg):
             leg.hold(data, now)
@@ -121,11 +121,13 @@ class Client:
                 self.close()
 
     def _pipe(self, *, along: bool) -> None:
-        upstream, client, watch = self._upstream, self.client, self._passage.stream.watch
-        if upstream is None or upstream.transport is None or client.transport is None or watch is None:
+        upstream, client, dialect = self._upstream, self.client, self._passage.dialect
+        if upstream is None or upstream.transport is None or client.transport is None:
             return
-        client.use(pump(watch, upstream.transport.write, client.slow))
-        upstream.use(upstream.slow if along else client.transport.write)
+        client.use(_short(dialect.watch(Side.CLIENT), upstream.transport.write, client.slow))
+        upstream.use(
+            upstream.slow if along else _short(dialect.watch(Side.UPSTREAM), client.transport.write, upstream.slow)
+        )
 
     def _say(self, event: str, seconds: float) -> None:
         keys = {"connection": self._name, "seconds": round(seconds, 2)}
@@ -193,3 +195,8 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _short(watch: Watch | None, write: Sink, slow: Sink) -> Sink:
+    """Return the short cut of one direction: what `watch` lets by, or everything where nobody looks."""
+    return pump(watch, write, slow) if watch else write

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import uvloop
 
 from gateway.attach.client import LINGER, Client, Post
+from gateway.attach.dialects import dialects
 from gateway.attach.key import TotpKey
-from gateway.attach.logon import Dresser
 from gateway.attach.passage import Patience
 from gateway.attach.turns import Turns
 from gateway.core.login import Moment
@@ -21,7 +21,7 @@ from gateway.net.spec import StartError, UpstreamSpec
 from gateway.net.upstream import Upstream
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
-from gateway.protocols.fix.venue import Venue
+from gateway.protocols.registry import Venue
 
 BACKLOG = 128
 POLL = 0.05
@@ -88,7 +88,7 @@ class Server:
         self._journal = journal
         self._post = Post(
             Turns(spec.key.period, random.SystemRandom().random),
-            Dresser(spec.venue, spec.key),
+            dialects(spec.venue, spec.key),
             Upstream(spec.upstream, journal),
             spec.patience,
             spec.connections,

@@ -41,7 +41,7 @@ class Turns:
         """Queue this ticket (once) and return the seconds until its turn; 0.0: now."""
         if ticket not in self._queue:
             self._queue.append(ticket)
-        pause = max(0.0, self._not_before - now.mono)
+        pause = self.pause(now)
         current, phase = divmod(now.wall + pause, self._period)
         current = int(current)
         if self._used > current + 1:  # the clock was set back; what was used then is long over for the gateway too
@@ -51,6 +51,10 @@ class Turns:
         if step == current:
             return pause + max(0.0, self._edge - phase)
         return step * self._period + self._edge - now.wall
+
+    def pause(self, now: Moment) -> float:
+        """Return the seconds until the back-off is over; 0.0: it is."""
+        return max(0.0, self._not_before - now.mono)
 
     def take(self, ticket: object, now: Moment) -> int:
         """Take the step of now, which `wait` said is this ticket's."""

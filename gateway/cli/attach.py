@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.exits import Code, Refusal
+from gateway.settings.connections import Protocol
 
 if TYPE_CHECKING:
     from gateway.attach.key import TotpKey
@@ -26,6 +27,7 @@ def attach(  # noqa: PLR0913, PLR0917 - one option for each thing that it needs
     key_file: Annotated[
         Path | None, typer.Option(help="TOTP key, base32 or an otpauth URI; mode 0600.", show_default=False)
     ] = None,
+    protocol: Annotated[Protocol, typer.Option(help="What the algorithm speaks.")] = "fix",
     venue: Annotated[str, typer.Option(help="Where the code goes: a venue's name, or its file.")] = "default",
     tls_ca: Annotated[
         Path | None, typer.Option(help="TLS: the authority of the gateway's certificate.", show_default=False)
@@ -36,7 +38,7 @@ def attach(  # noqa: PLR0913, PLR0917 - one option for each thing that it needs
         str, typer.Option(help="TLS: the gateway's name, if not the host.", show_default=False)
     ] = "",
     max_wait: Annotated[
-        float, typer.Option(help="Seconds that a Logon waits for a code; then its line is closed.", min=1, max=600)
+        float, typer.Option(help="Seconds that a login waits for a code; then its line is closed.", min=1, max=600)
     ] = 31.0,
     grace: Annotated[float, typer.Option(help="Seconds that sessions may go on after SIGTERM.", min=0, max=3600)] = 0.0,
     *,
@@ -46,7 +48,7 @@ def attach(  # noqa: PLR0913, PLR0917 - one option for each thing that it needs
         bool, typer.Option("--expose", help="Listen on an address that others can reach: they get the second factor.")
     ] = False,
 ) -> None:
-    """Stand between an algorithm and the gateway, and add the one-time code to every FIX Logon; SIGTERM ends it."""
+    """Stand between an algorithm and the gateway, and add the one-time code to every login; SIGTERM ends it."""
     from gateway.attach.passage import Patience  # noqa: PLC0415 - only this command attaches
     from gateway.attach.server import AttachSpec  # noqa: PLC0415
     from gateway.attach.server import attach as run  # noqa: PLC0415
@@ -63,7 +65,7 @@ def attach(  # noqa: PLR0913, PLR0917 - one option for each thing that it needs
         host,
         port,
         UpstreamSpec("attach", (upstream,), tls),
-        read_venue(venue),
+        read_venue(venue, protocol),
         _key(key_file, stdin=key_stdin),
         Patience(hold=max_wait),
         exposed=not _loopback(host),

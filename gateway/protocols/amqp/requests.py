@@ -128,6 +128,25 @@ def read_login(body: bytes, encoding: str, venue: Venue) -> LoginRequest | Reaso
     NOT_A_LOGIN only where it surely is none: well-formed, with another root. TOO_LARGE, UNSUPPORTED_VERSION (another
     namespace) and GARBLED are bodies that must not reach the venue, whoever sends them.
     """
+    found = _request(body, encoding, venue)
+    return found if isinstance(found, Reason) else _login(*found, venue)
+
+
+def add_code(body: bytes, encoding: str, venue: Venue, code: str) -> bytes | None:
+    """Return the venue's login request with this code, in place of any that is there; None for anything else.
+
+    The inverse of `read_login`: its `stripped` is the same before and after.
+    """
+    found = _request(body, encoding, venue)
+    if isinstance(found, Reason):
+        return None
+    root, packing = found
+    root.set(venue.code_attribute, code)
+    return packing.close(_written(root))
+
+
+def _request(body: bytes, encoding: str, venue: Venue) -> tuple[etree._Element, _Packing] | Reason:
+    """Return the root of a login request and how it was compressed."""
     if len(body) > venue.login_bytes:
         return Reason.TOO_LARGE
     packing = _packing_of(body, encoding)
@@ -139,7 +158,7 @@ def read_login(body: bytes, encoding: str, venue: Venue) -> LoginRequest | Reaso
     root = _parsed(plain)
     if root is None:
         return Reason.GARBLED
-    return _problem(root, venue) or _login(root, venue, packing)
+    return _problem(root, venue) or (root, packing)
 
 
 def read_answer(body: bytes, encoding: str, venue: Venue) -> Answer | None:
@@ -149,6 +168,12 @@ def read_answer(body: bytes, encoding: str, venue: Venue) -> Answer | None:
         return None
     session = _first(root, venue.session_attribute)
     return Answer(_local(root.tag) == venue.accepted, session, _first(root, venue.answer_user_attribute))
+
+
+def read_refusal(body: bytes, encoding: str, venue: Venue) -> str:
+    """Return the words of the venue's bad answer; "" where it has none."""
+    root = _opened(body, encoding, venue)
+    return _first(root, venue.error_text_attribute) if root is not None else ""
 
 
 def read_logout(body: bytes, encoding: str, venue: Venue) -> str | None:
@@ -209,15 +234,18 @@ def _problem(root: etree._Element, venue: Venue) -> Reason | None:
     return Reason.GARBLED if qualified or nested else None
 
 
-def _login(root: etree._Element, venue: Venue, packing: _Packing) -> LoginRequest | Reason:
+def _login(root: etree._Element, packing: _Packing, venue: Venue) -> LoginRequest | Reason:
     user = root.get(venue.user_attribute, "")
     asked = root.get(venue.force_attribute) if venue.force_attribute else None
     code = root.attrib.pop(venue.code_attribute, "") if venue.code_attribute else ""
     if not user or (asked is not None and asked.strip() not in _BOOLEANS):
         return Reason.GARBLED
     force = None if asked is None else _BOOLEANS[asked.strip()]
-    text = _DECLARATION + bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=False, with_tail=False))
-    return LoginRequest(user, Secret(code) if code else None, force, packing.close(text))
+    return LoginRequest(user, Secret(code) if code else None, force, packing.close(_written(root)))
+
+
+def _written(root: etree._Element) -> bytes:
+    return _DECLARATION + bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=False, with_tail=False))
 
 
 def _local(name: str | bytes) -> str:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.attach.dialects import dialects
 from gateway.attach.key import parse_key
-from gateway.attach.logon import Dresser
 from gateway.attach.passage import Closed, Dial, Holding, Passage, Passing, Patience, Read, Say, Wake
 from gateway.attach.turns import Turns
 from gateway.core.dialect import Side
@@ -27,11 +27,11 @@ class Play:
     def __init__(self, venue: Venue | None = None, hold: float = 31.0) -> None:
         self.turns = Turns(30)
         self.now = Moment(100.0, STEP * 30.0 + 10)
-        self._dresser = Dresser(venue or Venue(), KEY)
+        self._dialect = dialects(venue or Venue(), KEY)
         self._hold = hold
 
     def client(self) -> Passage:
-        return Passage(self.turns, self._dresser, Patience(hold=self._hold), self.now)
+        return Passage(self.turns, self._dialect(), Patience(hold=self._hold), self.now)
 
     def later(self, seconds: float) -> None:
         self.now = replace(self.now, mono=self.now.mono + seconds, wall=self.now.wall + seconds)
@@ -128,7 +128,11 @@ def test_a_refusal_passes_unchanged_and_the_next_logon_waits_as_long_as_it_says(
     play.gives(passage, Dialled())
     refusal = from_engine("5", 1, (58, "Login refused; retry with a new code in 90 s"))
 
-    assert play.hears(passage, refusal) == [Send(Side.CLIENT, refusal), Say("attach_refused", 90.0)]
+    assert play.hears(passage, refusal) == [
+        Send(Side.CLIENT, refusal),
+        Say("attach_refused", 90.0),
+        Read(along=False),
+    ]
     assert play.gives(passage, Lost(Side.UPSTREAM)) == [Close()]
     again = play.client()
     assert play.says(again, PLAIN)[0].seconds >= 90.0
@@ -195,13 +199,14 @@ def test_a_logon_in_mid_session_gets_a_code_of_its_own_and_nothing_overtakes_it(
     out = play.says(passage, ORDER + reset + ORDER)
 
     assert sent(out) == [ORDER]
-    assert passage.stream.watch is not None
-    assert passage.stream.watch(ORDER) is None  # no chunk takes the short cut past it
+    watch = passage.dialect.watch(Side.CLIENT)
+    assert watch is not None
+    assert watch(ORDER) is None  # no chunk takes the short cut past it
     out = play.waited(passage)
     assert read(sent(out)[0])[20030].encode() == KEY.code(STEP + 1)
     assert sent(out)[1:] == [ORDER]
     assert isinstance(passage.state, Passing)
-    assert passage.stream.watch(ORDER) == ORDER
+    assert watch(ORDER) == ORDER
 
 
 @pytest.mark.req("BY-10")
@@ -231,7 +236,7 @@ def test_what_begins_with_no_logon_never_reaches_the_upstream(data):
 
     out = play.says(play.client(), data)
 
-    assert out == [Say("attach_no_logon"), Close()]
+    assert out == [Say("attach_no_login"), Close()]
 
 
 def test_a_client_that_says_nothing_is_closed():
@@ -239,7 +244,7 @@ def test_a_client_that_says_nothing_is_closed():
     passage = play.client()
     play.later(31)
 
-    assert play.gives(passage, Ticked()) == [Say("attach_no_logon"), Close()]
+    assert play.gives(passage, Ticked()) == [Say("attach_no_login"), Close()]
     assert play.says(passage, PLAIN) == []
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.attach.fix.logon import Dresser
 from gateway.attach.key import parse_key
-from gateway.attach.logon import Dresser
 from gateway.core.reason import Reason
 from gateway.protocols.fix.fields import edit
 from gateway.protocols.fix.logon import read_logon

@@ -1,13 +1,21 @@
 """What is looked at: the client's Logons, however the bytes arrive, and the upstream's answer."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.attach.stream import Answer, AnswerReader, ClientStream, FoundLogon
+from gateway.attach.dialect import Answer
+from gateway.attach.fix.dialect import AnswerReader, FixDialect, FoundLogon
+from gateway.attach.fix.logon import Dresser
+from gateway.attach.key import parse_key
+from gateway.core.dialect import Side
 from gateway.core.reason import Reason, public_text
+from gateway.protocols.fix.venue import Venue
 from tests.fixbytes import from_engine, logon, message
 
+DRESSER = Dresser(Venue(), parse_key(base64.b32encode(b"12345678901234567890").decode(), "test"))
 ORDER = message("D", 2, (11, "A-1"), (55, "X"))
 BEAT = message("0", 3)
 SLY = message("D", 4, (95, 12), (96, b"x\x0135=A\x01yyyyy"))
@@ -28,21 +36,23 @@ def joined(pieces):
 
 def played(chunks):
     """Feed chunks as the sidecar does: through the watch where it may, and exactly where it must."""
-    stream, out = ClientStream(), []
+    stream, out = FixDialect(DRESSER), []
     for chunk in chunks:
-        quick = stream.watch(chunk) if stream.watch else None
+        watch = stream.watch(Side.CLIENT)
+        quick = watch(chunk) if watch else None
         if quick is not None:
             out.append(quick)
             continue
         pieces = stream.feed(chunk)
         for piece in pieces:
             if isinstance(piece, FoundLogon):
-                stream.began(piece.message)
+                stream.found(piece)
+                stream.sent(piece)
             out.append(piece)
     return joined(out)
 
 
-WHOLE = [FoundLogon(logon()), ORDER + BEAT + SLY, FoundLogon(AGAIN), b"garbage" + ORDER + STREAM[-1]]
+WHOLE = [FoundLogon(logon(), DRESSER), ORDER + BEAT + SLY, FoundLogon(AGAIN, DRESSER), b"garbage" + ORDER + STREAM[-1]]
 
 
 @pytest.mark.req("BY-10")
@@ -66,12 +76,12 @@ def test_cut_anywhere_it_is_the_same(sizes):
 
 
 def test_a_found_logon_shows_nothing_of_itself():
-    assert "pw" not in repr(FoundLogon(logon(password="pw-canary")))
+    assert "pw" not in repr(FoundLogon(logon(password="pw-canary"), DRESSER))
 
 
 @given(st.binary(max_size=200))
 def test_no_byte_is_lost_whatever_they_are(data):
-    stream = ClientStream()
+    stream = FixDialect(DRESSER)
     out = b"".join(p.message if isinstance(p, FoundLogon) else p for p in stream.feed(data))
 
     assert data.startswith(out)

@@ -1,0 +1,1 @@
+"""FIX on the trader's side: finds Logons (`dialect`) and puts the code into them (`logon`)."""
