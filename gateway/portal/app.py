@@ -1,5 +1,6 @@
 """Puts the portal together: every page, the files they need, and the shield before all of them."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -31,9 +32,10 @@ from gateway.portal.pages import (
     sessions,
     setup,
 )
-from gateway.portal.routes import visit_of
+from gateway.portal.routes import nobody, visit_of
 from gateway.portal.shield import App, Shield
 from gateway.portal.spec import Portal
+from gateway.store.errors import StoreUnavailable
 
 STATIC = Path(__file__).parent / "static"
 FILES = (enter, link, setup, home, devices, passkeys, recovery, password, sessions, notices)
@@ -53,7 +55,9 @@ def application(portal: Portal) -> App:
     async def missing(request: Request, error: Exception) -> Response:
         if request.url.path.startswith(f"{ROOT}/"):  # a line end in a path leads past every mount
             return answer(error)
-        visit = await visit_of(request, portal)
+        visit = nobody(request, portal)
+        with suppress(StoreUnavailable):
+            visit = await visit_of(request, portal)
         status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.BAD_REQUEST)
         visit.status, visit.fault = status, _MISSING.get(status, "This request can't be understood.")
         return visit.page("problem.html")

@@ -113,17 +113,26 @@ def _endpoint(portal: Portal, needs: Needs, page: Page, form: _Form | None) -> C
 
     async def endpoint(request: Request) -> Response:
         request = Request(request.scope, at_most(request.receive, most))
-        visit = await visit_of(request, portal)
-        if needs is not Needs.NOTHING and (visit.session is None or visit.session.level not in _ENOUGH[needs]):
-            return _elsewhere(visit, _HOME[visit.session.level] if visit.session else "/sign-in")
+        visit = nobody(request, portal)
+        on: Page | None = None
         try:
-            if form is not None:
+            visit = await visit_of(request, portal)
+            if form is not None and _may(visit, needs):
+                on = form.on
                 await _read(visit, form.files)
+                # A form may take its time to come: what counts is who this is once all of it is there.
+                visit = replace(await visit_of(request, portal), typed=visit.typed, files=visit.files)
+            if not _may(visit, needs):
+                return _elsewhere(visit, _HOME[visit.session.level] if visit.session else "/sign-in")
             return await page(visit)
         except _OURS as error:
-            return await _refused(visit, error, form.on if form else None)
+            return await _refused(visit, error, on)
 
     return endpoint
+
+
+def _may(visit: Visit, needs: Needs) -> bool:
+    return needs is Needs.NOTHING or (visit.session is not None and visit.session.level in _ENOUGH[needs])
 
 
 def _elsewhere(visit: Visit, path: str) -> Response:
@@ -131,18 +140,22 @@ def _elsewhere(visit: Visit, path: str) -> Response:
     return Response(headers={"HX-Redirect": path}) if "hx-request" in visit.request.headers else visit.go(path)
 
 
+def nobody(request: Request, portal: Portal) -> Visit:
+    """Return the request of somebody nobody knows (yet)."""
+    by = Actor("", portal.clock().wall, request.client.host if request.client else "")
+    return Visit(request, portal, None, None, by, request.cookies.get(VISITOR) or new_visitor())
+
+
 async def visit_of(request: Request, portal: Portal) -> Visit:
-    """Find out whose request it is. An unknown or ended session is none."""
-    now, address = portal.clock().wall, request.client.host if request.client else ""
-    visitor = request.cookies.get(VISITOR) or new_visitor()
-    by, token, session = Actor("", now, address), _token(request), None
+    """Find out whose request it is. An unknown or ended session is none. Raises StoreUnavailable."""
+    visit, token, session = nobody(request, portal), _token(request), None
     if token is not None:
         with suppress(NotFound):
-            session = await portal.office.signin.resume(token, by)
+            session = await portal.office.signin.resume(token, visit.by)
     if session is None:
-        return Visit(request, portal, None, None, by, visitor)
-    by = replace(by, name=session.user)
-    return Visit(request, portal, token, session, by, visitor, await portal.office.myself.account(by))
+        return visit
+    by = replace(visit.by, name=session.user)
+    return replace(visit, token=token, session=session, by=by, account=await portal.office.myself.account(by))
 
 
 def _token(request: Request) -> Secret | None:

@@ -5,6 +5,7 @@ An ASGI middleware. It knows no page, no user and no store.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -115,11 +116,12 @@ def at_most(receive: Receive, most: int) -> Receive:
 
 
 def _with_headers(send: Send, *, cacheable: bool) -> Send:
-    fixed = HEADERS | ({"cache-control": "public, max-age=3600"} if cacheable else {})
-    raw = [(name.encode(), value.encode()) for name, value in fixed.items()]
-
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
+            # A file that is not there is answered by a page, and that is its reader's alone.
+            kept = cacheable and message["status"] in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}
+            fixed = HEADERS | ({"cache-control": "public, max-age=3600"} if kept else {})
+            raw = [(name.encode(), value.encode()) for name, value in fixed.items()]
             own = {name.lower() for name, _ in raw}
             message["headers"] = [*raw, *((n, v) for n, v in message.get("headers", []) if n.lower() not in own)]
         await send(message)

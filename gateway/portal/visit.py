@@ -42,8 +42,8 @@ class Visit:
     by: Actor
     visitor: str
     account: Account | None = None
-    typed: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     fault: str = ""
     faults: tuple[str, ...] = ()
     status: int = HTTPStatus.OK
