@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from gateway.portal.names import in_path
 from gateway.portal.words import SAID, words_of
@@ -19,8 +20,11 @@ _ENV = Environment(
 
 
 def _moment(wall: float | None) -> str:
-    """Write seconds since 1970 as people read them (UTC)."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wall)) if wall else "never"
+    """Write seconds since 1970 as people read them (UTC), never broken over two lines."""
+    if not wall:
+        return "never"
+    then = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(wall))
+    return Markup('<time datetime="{}Z">{} UTC</time>').format(then.replace(" ", "T"), then)
 
 
 def _span(seconds: float) -> str:
@@ -29,7 +33,7 @@ def _span(seconds: float) -> str:
         if seconds >= size:
             count = round(seconds / size)
             return f"{count} {unit}{'s' if count != 1 else ''}"
-    return "no time"
+    return "a moment"
 
 
 _ENV.filters.update(moment=_moment, span=_span, words=words_of, in_path=in_path)

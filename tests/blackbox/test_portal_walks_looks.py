@@ -177,7 +177,7 @@ async def test_the_pages_about_many_can_be_read_by_everybody(floor: Floor) -> No
         assert looks.wrong == [], "\n".join(looks.wrong)
 
 
-DETECTION = '[detection.travel]\naction = "alarm"\n'
+DETECTION = "".join(f'[detection.{rule}]\naction = "alarm"\n' for rule in ("crowd", "travel", "spray"))
 
 
 async def initial(here: House, name: str) -> None:
