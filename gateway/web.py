@@ -48,6 +48,7 @@ async def portal(
             parts.policy_of,
             journal,
             own_passwords=settings.passwords.backend == "local",
+            puzzles=settings.portal.proof_of_work,
         )
     )
     try:

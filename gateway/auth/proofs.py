@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from gateway.auth.engine import without_secrets
 from gateway.auth.lookout import Lookout
 from gateway.auth.parts import Parts
+from gateway.auth.quiet import Quiet
 from gateway.auth.records import failures_in
 from gateway.auth.sentcodes import code_digest
-from gateway.auth.verify import until_floor
+from gateway.auth.verify import changes_nothing, kind_of, until_floor
 from gateway.core.login import Attempt, Login, Moment, Origin
 from gateway.core.reason import Reason, public_text
 from gateway.core.secret import Secret
 from gateway.policy.decide import Admit, Deny, Evidence, NeedPassword
+from gateway.policy.lockout import address_count, address_failed, address_left
 from gateway.policy.proof import Asked, Factor, prove
-from gateway.policy.snapshot import Change, Snapshot, SpendRecovery, UsePasskey
+from gateway.policy.snapshot import Change, SetAddress, Snapshot, SpendRecovery, UsePasskey
 from gateway.store.audit import AuditEntry, Detail, Event
 from gateway.store.errors import Conflict
 from gateway.store.people import RecoveryStore
@@ -65,6 +67,7 @@ class Proofs:
         self._parts = parts
         self._codes = recovery
         self._lookout = Lookout(parts)
+        self._quiet = Quiet()
 
     async def prove(
         self,
@@ -90,12 +93,43 @@ class Proofs:
             await self._parts.sleep(until_floor(self._parts.clock().mono - arrived.mono, floor))
             raise Denied(decision.reason, decision.retry_after)
 
+    async def failed_from(self, address: str) -> int:
+        """Return how many failures an address has within its window, over everything that counts them."""
+        arrived = self._parts.clock()
+        found = await self._parts.store.snapshot(_from(address, arrived), arrived.wall)
+        return address_count(found.address, self._parts.policy_of(None).lockout, arrived.wall)
+
+    async def allow(self, entry: AuditEntry) -> bool:
+        """Write down what anybody may ask for, and charge its address as for a failure: neither is without end (TW-8).
+
+        False, and nothing was written, where the address has nothing left. Raises StoreError.
+        """
+        arrived, rules = self._parts.clock(), self._parts.policy_of(None).lockout
+        attempt = _from(entry.address, arrived)
+        for race in range(TRIES):
+            snapshot = await self._parts.store.snapshot(attempt, arrived.wall)
+            if address_left(snapshot.address, rules, arrived.wall):
+                return False
+            charge = SetAddress(address_failed(snapshot.address, rules, arrived.wall))
+            try:
+                await self._parts.store.apply(attempt, snapshot, (charge,), entry, arrived.wall)
+            except Conflict:  # the address's first one, twice at once
+                await self._parts.sleep(random.uniform(0, 0.02 * (race + 1)))  # noqa: S311 - jitter
+                continue
+            return True
+        raise Conflict("too many others were faster")
+
     async def _hear(self, hearing: "_Hearing") -> Admit | Deny:
         attempt, now = hearing.attempt, hearing.arrived.wall
         for race in range(TRIES):
             snapshot = await self._parts.store.snapshot(attempt, now)
             decision = await self._decide(hearing, snapshot)
-            entry = _entry(hearing, decision)
+            kept_back: int | None = 0
+            if isinstance(decision, Deny) and changes_nothing(decision):
+                kept_back = self._quiet.lets(kind_of(decision, attempt), hearing.arrived.mono)
+            if kept_back is None:
+                return decision
+            entry = _entry(hearing, decision, kept_back)
             try:
                 await self._parts.store.apply(attempt, snapshot, decision.changes, entry, now)
                 self._lookout.tell(without_secrets(attempt), decision.changes)
@@ -165,12 +199,18 @@ def recovery_digest(parts: Parts, user: str, code: Secret) -> bytes:
     return parts.digest(b"recovery", user.encode(), typed)
 
 
-def _entry(hearing: _Hearing, decision: Admit | Deny) -> AuditEntry:
+def _from(address: str, arrived: Moment) -> Attempt:
+    """Return an attempt of nobody, from an address."""
+    return Attempt(Login("portal", "", "", "", "", None, None), Origin("", "", address, 0), "", arrived)
+
+
+def _entry(hearing: _Hearing, decision: Admit | Deny, kept_back: int) -> AuditEntry:
+    """Return the entry of a proof; `kept_back` others like it have none of their own."""
     claim, now = hearing.claim, hearing.arrived.wall
     fields = ",".join(sorted(factor.value for factor in hearing.factors))
     details: dict[str, Detail] = {"purpose": hearing.purpose, "fields": fields}
     if isinstance(decision, Deny):
-        details |= failures_in(decision.changes)
+        details |= failures_in(decision.changes) | ({"count": kept_back} if kept_back else {})
         return AuditEntry(now, Event.PROOF_REFUSED, decision.reason, claim.user, "", claim.address, details)
     recovered = any(isinstance(change, SpendRecovery) for change in decision.changes)
     event = Event.RECOVERY_USED if recovered else Event.PROOF_GIVEN

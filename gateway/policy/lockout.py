@@ -78,6 +78,11 @@ def address_left(address: AddressFailures, rules: LockoutRules, now: float) -> f
     return min(rules.address_window, max(0.0, address.since + rules.address_window - now))
 
 
+def address_count(address: AddressFailures, rules: LockoutRules, now: float) -> int:
+    """Return how many failures an address has within its window."""
+    return address.count if 0 <= now - address.since < rules.address_window else 0
+
+
 def address_failed(address: AddressFailures, rules: LockoutRules, now: float) -> AddressFailures:
     """Spend one failure of an address's budget; a window that is over (or lies in the future) starts anew."""
     if address.count and 0 <= now - address.since < rules.address_window:

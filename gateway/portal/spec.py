@@ -46,7 +46,9 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """Everything a page needs. `own_passwords`: passwords are kept here and may be set; otherwise a directory has them (M7-18)."""
+    """Everything a page needs. `own_passwords`: passwords are kept here and may be set; otherwise a directory has them (M7-18).
+    `puzzles`: an address that failed often has to work, or to wait, before a public form of its is looked at (TW-8).
+    """
 
     office: Office
     site: Site
@@ -55,3 +57,4 @@ class Portal:
     policy_of: Callable[[User | None], Policy]
     observer: Observer
     own_passwords: bool = True
+    puzzles: bool = True

@@ -43,6 +43,9 @@ class PortalSettings(Section):
     lifetime: Annotated[Seconds, Field(le=86400)] = 28800.0
     """Signed out after this long, busy or not."""
 
+    proof_of_work: bool = True
+    """After ten failures from an address its sign-in takes a puzzle for the browser, or some patience (TW-8)."""
+
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
         if self.address == "off":

@@ -8,6 +8,7 @@ from gateway.core.secret import Secret
 from gateway.policy.channels import sends
 from gateway.portal.routes import Needs, Pages
 from gateway.portal.visit import Visit
+from gateway.portal.work import asked, demand
 
 pages = Pages()
 HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
@@ -16,12 +17,15 @@ HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
 @pages.get("/sign-in", Needs.NOTHING)
 async def sign_in(visit: Visit) -> Response:
     """Ask for user, password and code."""
-    return visit.go(HOME[visit.session.level]) if visit.session else visit.page("sign_in.html")
+    if visit.session:
+        return visit.go(HOME[visit.session.level])
+    return visit.page("sign_in.html", puzzle=await asked(visit))
 
 
 @pages.post("/sign-in", Needs.NOTHING, on=sign_in)
 async def enter(visit: Visit) -> Response:
     """Open a session; who was signed in in this browser is signed out."""
+    await demand(visit)
     if visit.token:
         await visit.portal.office.signin.leave(visit.token, visit.by)
     password = visit.secret("password") or Secret(b"")

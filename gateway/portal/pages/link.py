@@ -12,6 +12,7 @@ from gateway.portal.pages.typed import new_password
 from gateway.portal.routes import Needs, Pages
 from gateway.portal.shown import Shown, shown
 from gateway.portal.visit import Visit
+from gateway.portal.work import asked, demand
 from gateway.store.errors import NotFound
 from gateway.store.ports import Actor
 
@@ -22,12 +23,13 @@ _LOST = {"password": Purpose.RESET_PASSWORD, "authenticator": Purpose.RESET_AUTH
 @pages.get("/forgot", Needs.NOTHING)
 async def forgot(visit: Visit) -> Response:
     """Ask what was lost."""
-    return visit.page("forgot.html")
+    return visit.page("forgot.html", puzzle=await asked(visit))
 
 
 @pages.post("/forgot", Needs.NOTHING, on=forgot)
 async def ask(visit: Visit) -> Response:
     """Send a link, if there is one to be sent; the answer is the same (TW-9)."""
+    await demand(visit)
     purpose = _LOST.get(visit.text("lost"))
     if purpose is None:
         raise ValueError("say what you lost")
