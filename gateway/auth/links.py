@@ -20,6 +20,7 @@ from gateway.policy.links import SELF_SERVICE, Plan, Purpose, plan
 from gateway.policy.proof import Factor
 from gateway.policy.roles import Grant, Role
 from gateway.policy.snapshot import Device
+from gateway.store.audit import AuditEntry, Event
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.people import Link, Redemption
 from gateway.store.ports import Account, Actor
@@ -97,6 +98,7 @@ class Links:
     async def ask(self, purpose: Purpose, name: str, by: Actor) -> None:
         """Send the user a link, if there is one who may have it; says nothing either way, at the same floor (TW-9).
 
+        Each time costs its address what a failure does, whoever is asked for.
         `by` is the visitor: its name is the claimed one. Raises ValueError for a purpose nobody may ask for.
         """
         if purpose not in SELF_SERVICE:
@@ -110,10 +112,12 @@ class Links:
         await self._parts.sleep(until_floor(self._parts.clock().mono - began, floor))
 
     async def _answer(self, purpose: Purpose, name: str, by: Actor) -> None:
+        details = {"actor": by.name, "purpose": purpose.value}
+        if not await self._proofs.allow(AuditEntry(by.wall, Event.LINK_ASKED, None, name, "", by.address, details)):
+            return
         account = await self._reachable(name, by.wall)
         wanted = account and self._plan(account, purpose)
         if account is None or not wanted or await self._store.links.recent(name, by.wall - AN_HOUR) >= PER_HOUR:
-            await self._store.links.asked(name, purpose, by)
             return
         await self._post.send(await self._issue(account, purpose, Actor(name, by.wall, by.address)))
 

@@ -30,6 +30,7 @@ from gateway.policy.decide import (
     TakeOver,
     decide,
 )
+from gateway.policy.lockout import address_key
 from gateway.policy.sightings import Sight
 from gateway.policy.snapshot import OpenSession, RenewSession, Snapshot, User
 from gateway.store.errors import Conflict
@@ -44,7 +45,7 @@ _UNCHANGED = frozenset(
         Reason.SUSPICIOUS,
     }
 )
-"""Refusals that a client which reconnects by itself gets over and over: one audit row a minute is enough."""
+"""Refusals that a client which reconnects by itself, or who floods a form, gets over and over: one audit row a minute is enough."""
 _HELPED = frozenset({Reason.NOT_ENROLLED, Reason.MUST_CHANGE_PASSWORD})
 """Refusals the user can end in the portal, so the text names it (CQ-2)."""
 
@@ -197,9 +198,8 @@ class Verifier:
     async def _deny(self, attempt: Attempt, snapshot: Snapshot, decision: Deny) -> Verdict:
         now = self._clock()
         kept_back: int | None = 0
-        if decision.reason in _UNCHANGED and not any(isinstance(change, Sight) for change in decision.changes):
-            kind = (decision.reason, attempt.login.user, attempt.origin.address)
-            kept_back = self._quiet.lets(kind, now.mono)
+        if changes_nothing(decision):
+            kept_back = self._quiet.lets(kind_of(decision, attempt), now.mono)
         if kept_back is not None:
             entry = records.of_refusal(attempt, snapshot, decision, now.wall, kept_back)
             await self._store.apply(attempt, snapshot, decision.changes, entry, now.wall)
@@ -250,6 +250,17 @@ class _Hearing:
     def password_of(self, user: User | None) -> bool | None:
         """Return whether the password is right for the hash the user has *now*; None where nobody looked yet."""
         return self.passwords.get(user.password_hash) if user else None
+
+
+def changes_nothing(decision: Deny) -> bool:
+    """Say whether a refusal is one of many alike, of which not each has to be written down."""
+    return decision.reason in _UNCHANGED and not any(isinstance(change, Sight) for change in decision.changes)
+
+
+def kind_of(decision: Deny, attempt: Attempt) -> tuple[Reason, str, str]:
+    """Return which refusals are alike. Whose name comes from an address that is shut says nothing: it may be any."""
+    name = "" if decision.reason is Reason.ADDRESS_BLOCKED else attempt.login.user
+    return decision.reason, name, address_key(attempt.origin.address)
 
 
 def until_floor(elapsed: float, floor: float) -> float:

@@ -35,10 +35,6 @@ class SqlLinkStore:
         """See LinkStore."""
         await self._database.write(lambda tx: issue(tx, link, by))
 
-    async def asked(self, name: str, purpose: Purpose, by: Actor) -> None:
-        """See LinkStore."""
-        await self._database.write(lambda tx: record(tx, by, Event.LINK_ASKED, name, {"purpose": purpose.value}))
-
     async def recent(self, name: str, since: float) -> int:
         """See LinkStore."""
         mine = sa.select(sa.func.count()).select_from(links.join(users, users.c.id == links.c.user_id))

@@ -42,9 +42,6 @@ class LinkStore(Protocol):
     async def issue(self, link: Link, by: Actor) -> None:
         """Record a link; an older one of the same user and purpose is void from now on. Raises NotFound."""
 
-    async def asked(self, name: str, purpose: Purpose, by: Actor) -> None:
-        """Record that somebody asked for a link that is not sent."""
-
     async def recent(self, name: str, since: float) -> int:
         """Return how many links the user itself asked for since then."""
 

@@ -16,9 +16,11 @@ from gateway.core.secret import Secret
 from gateway.policy.links import Purpose
 from gateway.policy.organisations import Policies
 from gateway.policy.proof import Factor
+from gateway.policy.rules import LockoutRules, Policy
 from gateway.policy.snapshot import Method
 from gateway.store.errors import Conflict, NotFound
 from gateway.store.finding import Condition, Which
+from gateway.store.ports import Actor
 from gateway.store.schema import links
 from tests.contract.staff import DAY, NOW, PASSWORD, Staff, token_of
 from tests.contract.world import ADMIN
@@ -180,7 +182,22 @@ async def test_asking_says_the_same_whether_or_not_there_is_such_a_user(staff: S
         assert await staff.office.links.ask(Purpose.RESET_PASSWORD, name, staff.by(name)) is None
         assert len(staff.slept) == 1
     assert [letter.user for letter in staff.tray.letters] == ["tom"]
-    assert (await staff.events())[-3:] == ["link.issued", "link.asked", "link.asked"]
+    assert (await staff.events())[-4:] == ["link.asked", "link.issued", "link.asked", "link.asked"]
+
+
+@pytest.mark.req("TW-8", "TW-9")
+async def test_who_asks_without_end_fills_neither_letter_boxes_nor_the_record_and_learns_nothing(store, passwords):
+    staff = Staff.make(store, passwords, Policy(lockout=LockoutRules(address_budget=5)))
+    for number in range(4):
+        await staff.hire(f"t{number}")
+    for name in ("t0", "who", "t1", "else", "t2", "t3", "nobody"):
+        staff.slept.clear()
+        await staff.office.links.ask(Purpose.RESET_PASSWORD, name, Actor(name, staff.clock.wall, "198.51.100.9"))
+        assert staff.slept == [staff.policy.refusal_floor]
+    assert [letter.user for letter in staff.tray.letters] == ["t0", "t1", "t2"]
+    assert (await staff.events()).count("link.asked") == 5
+    await staff.office.links.ask(Purpose.RESET_PASSWORD, "t3", staff.by("t3"))
+    assert staff.tray.letters[-1].user == "t3"
 
 
 @pytest.mark.req("TW-9")

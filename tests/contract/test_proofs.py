@@ -59,6 +59,22 @@ async def test_failures_at_a_form_lock_the_account_for_logins_too(store, passwor
 
 
 @pytest.mark.req("TW-8")
+async def test_a_flood_at_a_form_that_is_shut_is_written_down_once_a_minute(store, passwords):
+    """Or anybody could fill the record, which is never pruned, and keep the store from logins."""
+    staff = Staff.make(store, passwords, Policy(lockout=LockoutRules(threshold=50, address_budget=3)))
+    for number in range(3):
+        assert (await why(staff, f"guess{number}", code=Secret("000000"))).reason is Reason.UNKNOWN_USER
+    before = await staff.rows()
+    for number in range(20):
+        assert (await why(staff, f"another{number}", code=Secret("000000"))).reason is Reason.ADDRESS_BLOCKED
+    assert await staff.rows() == before + 1
+    staff.clock.move(60)
+    await why(staff, "tom", code=Secret("000000"))
+    last = (await store.audit.rows())[-1]
+    assert (last.event, '"count":19' in last.details) == ("proof.refused", True)
+
+
+@pytest.mark.req("TW-8")
 async def test_one_good_factor_buys_no_more_guesses_at_the_other(store, passwords):
     staff = Staff.make(store, passwords, Policy(lockout=LockoutRules(threshold=3)))
     await staff.hire("tom")
