@@ -145,7 +145,6 @@ async def test_the_code_goes_behind_the_password_where_the_venue_has_it_there(ma
     async with sidecar(market, who, venue="amqp-password") as attach:
         line = LIBRARIES[library]()
         await line.connect(market.address(who, port=attach.port))
-        await line.declare(m7.answers_of(who.name), exclusive=True)
         await attach.until("attach_accepted")
         await line.close()
 

@@ -16,6 +16,7 @@ from gateway.protocols.amqp.frames import (
     END,
     HEAD,
     HEADER,
+    HEARTBEAT,
     LARGEST,
     METHOD,
     OVERHEAD,
@@ -32,6 +33,7 @@ from gateway.protocols.amqp.venue import CodeIn
 MOST_HELD: Final = 1_048_576
 """Bytes that wait for the end of a request; with more it is let go as it is."""
 
+_KINDS: Final = frozenset((METHOD, HEADER, BODY, HEARTBEAT))
 _PUBLISH: Final = Method.BASIC_PUBLISH.to_bytes(4, "big")
 _START_OK: Final = Method.CONNECTION_START_OK.to_bytes(4, "big")
 _TUNE_OK: Final = Method.CONNECTION_TUNE_OK.to_bytes(4, "big")
@@ -118,13 +120,20 @@ class ClientStream:
             pieces.pass_on(one.raw)
 
     def _method(self, one: Frame, pieces: Pieces) -> None:
-        if self._key and one.raw[_NAME] == _PUBLISH:
-            cursor = Cursor(one.payload, 6)
+        exchange = self._asked(one) if one.raw[_NAME] == _PUBLISH else None
+        if exchange is None:
+            pieces.pass_on(one.raw)
+        else:
+            self._under_way = UnderWay(one, exchange)
+
+    def _asked(self, one: Frame) -> bytes | None:
+        """Return the exchange of a publish by the login's key; None for any other."""
+        cursor = Cursor(one.payload, 6)
+        try:
             exchange, key = cursor.short(), cursor.short()
-            if shortstr(key) == self._key:
-                self._under_way = UnderWay(one, exchange)
-                return
-        pieces.pass_on(one.raw)
+        except GarbledError:
+            return None
+        return exchange if shortstr(key) == self._key else None
 
     def _let_go(self, pieces: Pieces) -> None:
         """Pass what was collected as it came: it is no login."""
@@ -172,7 +181,7 @@ class ClientStream:
 
     def _handshake(self, one: Frame, pieces: Pieces) -> None:
         name = one.raw[_NAME]
-        if name == _TUNE_OK:
+        if name == _TUNE_OK and not self._tuned:
             self._tune(one)
         elif name == _START_OK and not self._key and (login := self._start_ok(one)):
             pieces.find(login)
@@ -220,7 +229,9 @@ class ClientStream:
             end = at + length + OVERHEAD
             if end > size:
                 break
-            if length > limit or chunk[end - 1] != END or (kind == METHOD and self._concerns(chunk, at, end)):
+            if length > limit or chunk[end - 1] != END or kind not in _KINDS:
+                return at, True
+            if kind == METHOD and self._concerns(chunk, at, end):
                 return at, True
             at = end
         return at, False

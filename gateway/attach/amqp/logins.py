@@ -48,7 +48,7 @@ class FoundRequest:
     `number` is its correlation id, `frame_max` bytes its largest frame.
     """
 
-    dresser: Dresser
+    dresser: Dresser = field(repr=False)
     channel: int
     number: bytes
     encoding: str
@@ -70,7 +70,7 @@ class FoundRequest:
 class FoundStartOk:
     """Connection.StartOk with SASL PLAIN (RFC 4616)."""
 
-    dresser: Dresser
+    dresser: Dresser = field(repr=False)
     frame: Frame = field(repr=False)
     read: Credentials = field(repr=False)
     password: Secret

@@ -89,6 +89,17 @@ def test_an_unknown_venue_and_one_that_can_not_take_the_code_are_refused(attach,
     assert "8 digits" in words
 
 
+@pytest.mark.req("BY-10")
+def test_a_venue_is_one_of_the_protocol_that_is_spoken(attach, key, tmp_path):
+    eight = tmp_path / "eight.toml"
+    eight.write_text('queues = ["{user}"]\ncode_in = "password"\ncode_digits = 8\n')
+    amqp = ("--protocol", "amqp", "--listen", "127.0.0.1:0")
+
+    assert "amqp" in attach("--key-file", key, "--plain", "--venue", "m7")[1]
+    assert attach("--key-file", key, "--plain", "--venue", "cqg", *amqp)[0] == Code.FAILED
+    assert "8 digits" in attach("--key-file", key, "--plain", "--venue", str(eight), *amqp)[1]
+
+
 @pytest.mark.req("BY-10", "TW-10")
 def test_no_option_takes_the_key_itself(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gateway", "attach", "--help"])

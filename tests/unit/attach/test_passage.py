@@ -1,49 +1,23 @@
 """One client's way through, played without a socket: what leaves, in which order, and when."""
 
-import base64
-from dataclasses import replace
-
 import pytest
 
-from gateway.attach.dialects import dialects
-from gateway.attach.key import parse_key
-from gateway.attach.passage import Closed, Dial, Holding, Passage, Passing, Patience, Read, Say, Wake
-from gateway.attach.turns import Turns
+from gateway.attach.passage import Closed, Dial, Holding, Passage, Passing, Read, Say, Wake
 from gateway.core.dialect import Side
-from gateway.core.events import Close, DialFailed, Dialled, Lost, Received, Send, Ticked
-from gateway.core.login import Moment
+from gateway.core.events import Close, DialFailed, Dialled, Lost, Send, Ticked
 from gateway.protocols.fix.venue import Venue
 from tests.fixbytes import from_engine, logon, message, read
+from tests.unit.attach.play import KEY, STEP, Play, said, sent
 
-KEY = parse_key(base64.b32encode(b"12345678901234567890").decode(), "test")
 ORDER = message("D", 2, (11, "A-1"))
 PLAIN = logon(code=None)
-STEP = 1_000_000
 
 
-class Play:
-    """A clock, a Turns, and passages that share it."""
+class FixPlay(Play):
+    """One over FIX."""
 
     def __init__(self, venue: Venue | None = None, hold: float = 31.0) -> None:
-        self.turns = Turns(30)
-        self.now = Moment(100.0, STEP * 30.0 + 10)
-        self._dialect = dialects(venue or Venue(), KEY)
-        self._hold = hold
-
-    def client(self) -> Passage:
-        return Passage(self.turns, self._dialect(), Patience(hold=self._hold), self.now)
-
-    def later(self, seconds: float) -> None:
-        self.now = replace(self.now, mono=self.now.mono + seconds, wall=self.now.wall + seconds)
-
-    def gives(self, passage: Passage, event) -> list:
-        return passage.handle(event, self.now)
-
-    def says(self, passage: Passage, data: bytes) -> list:
-        return self.gives(passage, Received(Side.CLIENT, data, self.now))
-
-    def hears(self, passage: Passage, data: bytes) -> list:
-        return self.gives(passage, Received(Side.UPSTREAM, data, self.now))
+        super().__init__(venue or Venue(), hold)
 
     def logged_in(self) -> Passage:
         passage = self.client()
@@ -52,28 +26,10 @@ class Play:
         self.hears(passage, from_engine("A", 1))
         return passage
 
-    def waited(self, passage: Passage, limit: float = 100.0) -> list:
-        """Tick, as the Wakes ask for it, until something else happens."""
-        while limit > 0:
-            self.later(0.5)
-            limit -= 0.5
-            found = self.gives(passage, Ticked())
-            if any(not isinstance(action, Wake) for action in found):
-                return found
-        raise AssertionError("nothing ever happened")
-
-
-def sent(actions) -> list[bytes]:
-    return [action.data for action in actions if isinstance(action, Send) and action.side is Side.UPSTREAM]
-
-
-def said(actions) -> list[str]:
-    return [action.event for action in actions if isinstance(action, Say)]
-
 
 @pytest.mark.req("BY-10")
 def test_a_logon_is_dialled_for_given_its_code_and_what_is_behind_it_follows():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
 
     assert play.says(passage, PLAIN + ORDER) == [Dial()]
@@ -87,7 +43,7 @@ def test_a_logon_is_dialled_for_given_its_code_and_what_is_behind_it_follows():
 
 @pytest.mark.req("BY-10")
 def test_after_the_good_answer_the_upstream_is_read_no_more():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.says(passage, PLAIN)
     play.gives(passage, Dialled())
@@ -99,7 +55,7 @@ def test_after_the_good_answer_the_upstream_is_read_no_more():
 
 @pytest.mark.req("BY-10")
 def test_a_second_logon_in_the_step_waits_undialled_for_the_next():
-    play = Play()
+    play = FixPlay()
     play.logged_in()
     second = play.client()
 
@@ -111,7 +67,7 @@ def test_a_second_logon_in_the_step_waits_undialled_for_the_next():
 
 @pytest.mark.req("BY-10")
 def test_sending_time_is_never_rewritten():
-    play = Play()
+    play = FixPlay()
     play.logged_in()
     second = play.client()
     play.says(second, PLAIN)
@@ -122,7 +78,7 @@ def test_sending_time_is_never_rewritten():
 
 @pytest.mark.req("BY-10")
 def test_a_refusal_passes_unchanged_and_the_next_logon_waits_as_long_as_it_says():
-    play = Play(hold=600)
+    play = FixPlay(hold=600)
     passage = play.client()
     play.says(passage, PLAIN)
     play.gives(passage, Dialled())
@@ -140,7 +96,7 @@ def test_a_refusal_passes_unchanged_and_the_next_logon_waits_as_long_as_it_says(
 
 @pytest.mark.req("BY-10")
 def test_a_silent_close_is_a_refusal():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.says(passage, PLAIN)
     play.gives(passage, Dialled())
@@ -149,7 +105,7 @@ def test_a_silent_close_is_a_refusal():
 
 
 def test_a_client_that_leaves_before_the_answer_was_not_refused():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.says(passage, PLAIN)
     play.gives(passage, Dialled())
@@ -159,7 +115,7 @@ def test_a_client_that_leaves_before_the_answer_was_not_refused():
 
 @pytest.mark.req("BY-10")
 def test_a_logon_that_would_wait_longer_than_its_client_is_closed_at_once():
-    play = Play(hold=10)
+    play = FixPlay(hold=10)
     play.logged_in()
     second = play.client()
 
@@ -171,7 +127,7 @@ def test_a_logon_that_would_wait_longer_than_its_client_is_closed_at_once():
 
 @pytest.mark.req("BY-10")
 def test_an_upstream_that_is_down_closes_the_client_and_its_code_is_not_used_up():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.says(passage, PLAIN)
 
@@ -182,7 +138,7 @@ def test_an_upstream_that_is_down_closes_the_client_and_its_code_is_not_used_up(
 
 @pytest.mark.req("BY-10")
 def test_of_two_at_once_only_one_is_dialled_for():
-    play = Play()
+    play = FixPlay()
     first, second = play.client(), play.client()
 
     assert play.says(first, PLAIN) == [Dial()]
@@ -192,7 +148,7 @@ def test_of_two_at_once_only_one_is_dialled_for():
 
 @pytest.mark.req("BY-10")
 def test_a_logon_in_mid_session_gets_a_code_of_its_own_and_nothing_overtakes_it():
-    play = Play()
+    play = FixPlay()
     passage = play.logged_in()
     reset = logon(3, (141, "Y"), code=None)
 
@@ -211,7 +167,7 @@ def test_a_logon_in_mid_session_gets_a_code_of_its_own_and_nothing_overtakes_it(
 
 @pytest.mark.req("BY-10")
 def test_what_comes_down_while_a_logon_waits_passes():
-    play = Play()
+    play = FixPlay()
     passage = play.logged_in()
     play.says(passage, logon(3, code=None))
 
@@ -219,7 +175,7 @@ def test_what_comes_down_while_a_logon_waits_passes():
 
 
 def test_a_logon_without_a_place_for_a_code_passes_unchanged_and_in_its_turn():
-    play = Play(Venue("appended", code_tag=0))
+    play = FixPlay(Venue("appended", code_tag=0))
     passage = play.client()
     bare = logon(password=None, code=None)
 
@@ -232,7 +188,7 @@ def test_a_logon_without_a_place_for_a_code_passes_unchanged_and_in_its_turn():
     "data", [ORDER, b"GET / HTTP/1.1\r\n\r\n", b"8=FIX.4.4\x019=99999\x0135=A\x01" + b"x" * 20_000]
 )
 def test_what_begins_with_no_logon_never_reaches_the_upstream(data):
-    play = Play()
+    play = FixPlay()
 
     out = play.says(play.client(), data)
 
@@ -240,7 +196,7 @@ def test_what_begins_with_no_logon_never_reaches_the_upstream(data):
 
 
 def test_a_client_that_says_nothing_is_closed():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.later(31)
 
@@ -251,7 +207,7 @@ def test_a_client_that_says_nothing_is_closed():
 @pytest.mark.req("BY-10")
 def test_the_session_of_a_logon_ends_with_either_side():
     for side in Side:
-        play = Play()
+        play = FixPlay()
         passage = play.logged_in()
 
         assert play.gives(passage, Lost(side)) == [Close()]
@@ -259,7 +215,7 @@ def test_the_session_of_a_logon_ends_with_either_side():
 
 
 def test_a_slow_dial_that_misses_its_step_waits_for_the_next_on_the_open_line():
-    play = Play()
+    play = FixPlay()
     passage = play.client()
     play.says(passage, PLAIN)
     play.later(19.5)  # into the last second
