@@ -5,7 +5,6 @@ link was sent. What a link may do is decided in `policy/links.py`, at the moment
 """
 
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -180,12 +179,10 @@ class Links:
 
         Raises NotFound, and Missing where this link sets no authenticator.
         """
-        link, account, wanted = await self._good(token, by.wall)
+        _, account, wanted = await self._good(token, by.wall)
         if Factor.CODE not in wanted.sets:
             raise Missing("this link sets no authenticator")
         blank, name = Device("", Secret(b""), confirmed=False), account.user.name
-        with suppress(NotFound):
-            await self._store.devices.remove(name, link.device, by)
         made = await self._people.enroll(name, blank, "authenticator", by, replaces="")
         await self._store.links.enrolling(digest_of(token), made.device, by)
         return made

@@ -141,7 +141,7 @@ class People:
         account = await self._store.users.show(name)
         for begun in account.devices:
             if not begun.confirmed and begun.replaces == (replaces or ""):
-                await self._store.devices.remove(name, begun.id, by)
+                await self._store.devices.remove(name, begun.id, by, begun=True)
         key, user = secrets.token_bytes(KEY_BYTES[device.algorithm]), account.user
         most = self._policy_of(user).totp.max_devices + (replaces is not None)
         made = await self._store.devices.add(

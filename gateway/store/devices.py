@@ -48,9 +48,11 @@ class SqlDeviceStore:
         """See DeviceStore."""
         await self._database.write(lambda tx: _confirm(tx, user, device, step, by))
 
-    async def remove(self, user: str, device: str, by: Actor, *, end_sessions: bool = True) -> None:
+    async def remove(
+        self, user: str, device: str, by: Actor, *, end_sessions: bool = True, begun: bool = False
+    ) -> None:
         """See DeviceStore."""
-        await self._database.write(lambda tx: _remove(tx, user, device, by, end_sessions=end_sessions))
+        await self._database.write(lambda tx: _remove(tx, user, device, by, end_sessions=end_sessions, begun=begun))
 
     async def rename(self, user: str, device: str, name: str, by: Actor) -> None:
         """See DeviceStore."""
@@ -129,9 +131,13 @@ def _confirm(tx: Tx, user: str, device: str, step: int, by: Actor) -> None:
     record(tx, by, Event.DEVICE_CONFIRMED, user, {"device": row.id, "step": step})
 
 
-def _remove(tx: Tx, user: str, device: str, by: Actor, *, end_sessions: bool) -> None:
+def _remove(  # noqa: PLR0913 - what a removal is, by name
+    tx: Tx, user: str, device: str, by: Actor, *, end_sessions: bool, begun: bool
+) -> None:
     owner = touch(tx, user)
     row = _owned(tx, owner.id, user, device)
+    if begun and row.confirmed:
+        raise Conflict("the authenticator that was begun counts by now: look again")
     tx.execute(sa.delete(devices).where(devices.c.id == row.id))
     if end_sessions and row.confirmed:
         end_all(tx, owner.id, by)

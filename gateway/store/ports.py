@@ -214,8 +214,10 @@ class DeviceStore(Protocol):
         Raises NotFound, Conflict.
         """
 
-    async def remove(self, user: str, device: str, by: Actor, *, end_sessions: bool = True) -> None:
-        """Destroy a device's key (M7-6). Raises NotFound."""
+    async def remove(
+        self, user: str, device: str, by: Actor, *, end_sessions: bool = True, begun: bool = False
+    ) -> None:
+        """Destroy a device's key (M7-6). Raises NotFound; Conflict for one that counts, where it is `begun` ones that go."""
 
     async def rename(self, user: str, device: str, name: str, by: Actor) -> None:
         """Call a device something else. Raises NotFound."""

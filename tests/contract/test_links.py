@@ -226,6 +226,15 @@ async def test_a_newer_link_makes_the_older_one_void(staff: Staff):
     await staff.office.links.open(token_of(newer), staff.clock.wall)
 
 
+async def test_a_link_that_begins_anew_takes_no_authenticator_that_counts_by_now(staff: Staff):
+    """Or who reads the letters could destroy an authenticator without a password."""
+    letter, me = await asked(staff, Purpose.RESET_AUTHENTICATOR), staff.office.myself
+    made = await staff.office.links.enrol(token_of(letter), staff.by("tom"))
+    await me.confirm(made.device, await staff.first_code(made, "tom"), staff.by("tom"))
+    await staff.office.links.enrol(token_of(letter), staff.by("eve"))
+    assert made.device in {one.id for one in await me.devices(staff.by("tom")) if one.confirmed}
+
+
 async def test_nobody_asks_for_a_setup_link(staff: Staff):
     with pytest.raises(ValueError, match="setup"):
         await staff.office.links.ask(Purpose.SETUP, "tom", staff.by("tom"))

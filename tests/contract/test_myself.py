@@ -100,6 +100,23 @@ async def test_who_has_as_many_as_allowed_can_still_replace_one(staff: Staff):
     assert len(await me.devices(staff.by("tom"))) == 4
 
 
+async def test_of_two_browsers_one_that_begins_anew_takes_nothing_that_the_other_has_confirmed(
+    staff: Staff, monkeypatch
+):
+    me, devices = staff.office.myself, staff.store.devices
+    begun = await me.add(RIGHT, BLANK, "first", staff.by("tom"))
+    remove = devices.remove
+
+    async def late(name: str, device: str, by, **how) -> None:
+        await me.confirm(begun.device, await staff.first_code(begun, "tom"), staff.by("tom"))
+        await remove(name, device, by, **how)
+
+    monkeypatch.setattr(devices, "remove", late)
+    with pytest.raises(Conflict, match="by now"):
+        await me.add(RIGHT, BLANK, "second", staff.by("tom"))
+    assert [one.confirmed for one in await me.devices(staff.by("tom"))] == [True, True]
+
+
 async def test_one_that_was_begun_and_never_confirmed_makes_room_for_the_next(staff: Staff):
     me = staff.office.myself
     for label in ("one", "two", "three", "four"):
