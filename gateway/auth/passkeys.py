@@ -5,6 +5,8 @@ adds or removes one gives its password again, as for every credential (M7-4).
 """
 
 import json
+import secrets
+import struct
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,9 +34,12 @@ from gateway.store.portal import Passkey
 from gateway.store.ports import Account, Actor, PasskeyInfo
 from gateway.store.store import Store
 
+ANSWERED_WITHIN = 600.0
+"""Seconds an authenticator has to answer: the password that was given for it vouches for no more than that."""
 LONGEST = 65536
 """Bytes of an authenticator's answer: far more than any has."""
 _PASSWORD = frozenset({Factor.PASSWORD})
+_ASKED = struct.Struct(">d")
 _SELECTION = AuthenticatorSelectionCriteria(
     resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.PREFERRED
 )
@@ -74,6 +79,7 @@ class Passkeys:
             rp_name=self._rp_id,
             user_id=account.user.id.encode(),
             user_name=account.user.name,
+            challenge=_challenge(by.wall),
             authenticator_selection=_SELECTION,
             exclude_credentials=_descriptors(await self._store.passkeys.passkeys(account.user.name)),
         )
@@ -86,7 +92,7 @@ class Passkeys:
         Raises BadPasskey, NotFound, Conflict.
         """
         account = await self._owner(token, by)
-        made = self._registered(await self._store.web_sessions.answered(digest_of(token)), answer)
+        made = self._registered(await self._store.web_sessions.answered(digest_of(token)), answer, by.wall)
         passkey = Passkey(
             "", label, made.credential_id, made.credential_public_key, made.sign_count, _transports(answer)
         )
@@ -115,7 +121,9 @@ class Passkeys:
         known = await self._store.passkeys.passkeys(session.user)
         if session.level is not Level.PASSWORD or not known:
             raise Conflict("no passkey is asked for here")
-        asked = webauthn.generate_authentication_options(rp_id=self._rp_id, allow_credentials=_descriptors(known))
+        asked = webauthn.generate_authentication_options(
+            rp_id=self._rp_id, challenge=_challenge(by.wall), allow_credentials=_descriptors(known)
+        )
         await self._store.web_sessions.challenge(digest_of(token), asked.challenge)
         return webauthn.options_to_json(asked)
 
@@ -153,10 +161,11 @@ class Passkeys:
     @property
     def _origin(self) -> str:
         parts = urlsplit(self._house.portal)
-        return f"{parts.scheme}://{parts.netloc}"
+        return f"{parts.scheme}://{parts.netloc}".lower()
 
-    def _registered(self, challenge: bytes, answer: str) -> Any:
+    def _registered(self, challenge: bytes, answer: str, now: float) -> Any:
         try:
+            _check_age(challenge, now)
             return webauthn.verify_registration_response(
                 credential=_bounded(answer),
                 expected_challenge=challenge,
@@ -183,6 +192,17 @@ class Passkeys:
         except Exception:  # noqa: BLE001 - fail closed: whatever is wrong with it, it is a wrong answer
             return None
         return UsePasskey(passkey.id, passkey.count, found.new_sign_count)
+
+
+def _challenge(now: float) -> bytes:
+    """Return what an authenticator has to sign: nobody guesses it, and it says when it was asked."""
+    return _ASKED.pack(now) + secrets.token_bytes(32)
+
+
+def _check_age(challenge: bytes, now: float) -> None:
+    (asked,) = _ASKED.unpack_from(challenge)
+    if abs(now - asked) >= ANSWERED_WITHIN:
+        raise ValueError("asked too long ago")
 
 
 def _bounded(answer: str) -> str:

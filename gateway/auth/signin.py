@@ -144,7 +144,8 @@ class SignIn:
         raise NotFound(_OVER)
 
     def _late(self, row: WebRow, now: float) -> bool:
-        return now >= row.expires or now - row.seen >= self._house.web_idle
+        """Whoever sets a clock back by more than the idle limit prolongs nothing: what was seen then says no more."""
+        return now >= row.expires or abs(now - row.seen) >= self._house.web_idle
 
     def _row(self, account: Account, level: Level, by: Actor) -> WebRow:
         lifetime = HALFWAY if level is Level.PASSWORD else self._house.web_lifetime

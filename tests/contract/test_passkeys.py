@@ -60,6 +60,20 @@ async def test_a_passkey_stands_in_for_the_code_at_the_portal(staff: Staff):
     assert (await staff.events())[-2:] == ["proof.given", "web.signed_in"]
 
 
+@pytest.mark.req("M7-4")
+async def test_a_password_vouches_for_a_new_passkey_for_ten_minutes(staff: Staff):
+    """Or a screen that was left alone would take somebody else's hours later."""
+    passkeys, signin = staff.office.passkeys, staff.office.signin
+    token = (await signed_in(staff)).token
+    options = await passkeys.begin(token, RIGHT, staff.by("tom"))
+    for _ in range(2):
+        staff.clock.move(300)
+        await signin.resume(token, staff.by("tom"))
+    with pytest.raises(BadPasskey):
+        await passkeys.add(token, Authenticator().create(options), "thief's", staff.by("tom"))
+    assert await passkeys.mine(staff.by("tom")) == ()
+
+
 @pytest.mark.req("TW-2", "SF-5")
 async def test_a_passkey_alone_and_a_password_alone_are_not_enough(staff: Staff):
     _, key = await registered(staff)

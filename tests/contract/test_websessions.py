@@ -46,6 +46,15 @@ async def is_over(staff: Staff, entered: Entered) -> bool:
     return False
 
 
+@pytest.mark.req("SF-10")
+async def test_a_clock_that_is_set_back_far_prolongs_no_session(staff: Staff):
+    near, far = await signed_in(staff), await signed_in(staff)
+    staff.clock.wall -= 60
+    assert not await is_over(staff, near)
+    staff.clock.wall -= DAY
+    assert await is_over(staff, far)
+
+
 # ── signing in ──
 
 
@@ -276,7 +285,10 @@ async def test_half_sessions_push_no_whole_one_out(store, passwords):
     staff = Staff.make(store, passwords, Policy(sessions=SessionRules(max_per_user=2)))
     await staff.hire("tom", channel=Channel.EMAIL)
     whole = [await signed_in(staff) for _ in range(2)]
-    half = [await enter(staff) for _ in range(3)]
+    half = []
+    for _ in range(3):
+        staff.clock.move(1)
+        half.append(await enter(staff))
     assert [await is_over(staff, one) for one in whole + half] == [False, False, True, False, False]
 
 
