@@ -12,10 +12,15 @@ from playwright.async_api import Page
 from tests.blackbox.amqp_npm import installed
 from tests.blackbox.portal_walk_browser import SIZES, Walker
 
-COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NARROWEST = 360
 """Pixels of the narrowest screen that a page fits on without being pushed from side to side."""
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RULES: dict[tuple[str, Literal["light", "dark"]], list[str]] = {
+    ("wide", "light"): ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    ("wide", "dark"): ["color-contrast"],
+    ("phone", "light"): ["target-size"],
+    ("phone", "dark"): [],
+}
+"""How each page is looked at, and what is judged there; what does not change is judged once."""
 _JUDGE = """async (rules) => (await axe.run(document, {runOnly: rules, resultTypes: ["violations"]})).violations.map(
   (one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`)"""
 
@@ -36,13 +41,14 @@ class Looks:
         """Keep the page as it looks on a desk and on a phone, light and dark, and judge it."""
         page = walker.page
         await page.evaluate(self.axe)
-        for colour in COLOURS:
+        for (size, colour), rules in _RULES.items():
+            width, height = SIZES[size]
+            await page.set_viewport_size({"width": width, "height": height})
             await page.emulate_media(color_scheme=colour)
-            for size, (width, height) in SIZES.items():
-                await page.set_viewport_size({"width": width, "height": height})
-                await page.screenshot(path=self.pictures / f"{name}-{size}-{colour}.png", full_page=True)
-                rules = _RULES if (colour, size) == ("light", "wide") else ["color-contrast", "target-size"]
-                self.wrong += [f"{name}, {size}, {colour}: {one}" for one in await page.evaluate(_JUDGE, rules)]
+            picture = self.pictures / f"{name}-{size}-{colour}.jpg"
+            await page.screenshot(path=picture, full_page=True, type="jpeg", quality=85)
+            found = await page.evaluate(_JUDGE, rules) if rules else []
+            self.wrong += [f"{name}, {size}, {colour}: {one}" for one in found]
         if (width := await _width(page)) > NARROWEST:
             self.wrong.append(f"{name}: {width} pixels wide on a screen of {NARROWEST}")
         await page.emulate_media(color_scheme="light")

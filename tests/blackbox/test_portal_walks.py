@@ -147,14 +147,13 @@ async def test_a_passkey_is_made_and_used_and_order_entry_still_wants_a_code(flo
         await algo.ask("logout")
 
 
-@SCRIPTED
 @pytest.mark.req("HK-4", "M7-14", "TW-3")
-async def test_an_expired_password_is_changed_before_anything_else(floor: Floor, script: bool) -> None:
+async def test_an_expired_password_is_changed_before_anything_else(floor: Floor) -> None:
     async with house(floor) as here:
         app = await here.hire("tom", "--comp-id", "ALGO")
         with sqlite3.connect(here.gateway.folder / "gateway.db") as database:
             database.execute("UPDATE users SET password_changed = password_changed - 91 * 86400")
-        tom = await here.enters(script=script)
+        tom = await here.enters()
         await here.signs_in(tom, "tom", app)
         await tom.is_at("Choose your password")
         await tom.opens("/devices")
