@@ -1,7 +1,7 @@
 """Who is told what of one row of the audit chain. Pure: a row and accounts in, notices out.
 
 Refusals are not told one by one, or a storm of them would be a storm of mail: a lock, a replayed code and an alert tell of
-them, the last two once a minute for each user. A row older than KEEP is news to nobody.
+them, the last two once a minute for each user, by mail also where an alert is about no user. A row older than KEEP is news to nobody.
 """
 
 import json
@@ -143,7 +143,9 @@ def _notice(happening: Happening, kind: Kind, channel: str, to: str, facts: Mapp
     row, wall = happening.row, happening.wall
     which = str(row.seq)
     if kind in _ONCE_A_MINUTE:
-        about = (str(happening.details.get(name, "")) for name in ("rule", "subject"))
+        # Who has many addresses must not bury the mail of operations: what is nobody's own is one mail a minute and rule.
+        apart = ("rule",) if channel == MAIL and not row.user else ("rule", "subject")
+        about = (str(happening.details.get(name, "")) for name in apart)
         which = ":".join((f"{wall // MINUTE:.0f}min", row.user, *about))
     return notice_of(f"{which}:{kind.value}:{channel}:{to}", kind.value, channel, to, facts, wall)
 

@@ -1,6 +1,7 @@
 """The words of mails and text messages: Jinja2 templates in texts/, plain text, the subject in the first line.
 
-A value can hold anything a client or an administrator typed: whatever could begin a new line is shown as a space.
+A value can hold anything a client or an administrator typed: whatever could begin a new line, or turn its order around,
+is shown as a space.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,6 @@ from gateway.core.reason import Reason
 TEXTS = Path(__file__).parent / "texts"
 LONGEST = 400
 """Characters of one value: a link's URL with room to spare."""
-_BREAKS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,9 @@ class Words:
 
 def clean(value: object) -> object:
     """Return a value as one line that no value can break out of."""
-    return value.translate(_BREAKS)[:LONGEST] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return "".join(each if each.isprintable() else " " for each in value[:LONGEST])
 
 
 def utc(wall: float) -> str:

@@ -77,3 +77,10 @@ def test_no_value_makes_a_line_of_its_own(value, name):
 
 def test_a_template_in_a_value_is_only_text():
     assert "{{ 7 * 7 }}" in words("login.admitted", {"user": "{{ 7 * 7 }}"}, NOW).subject
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200b", "\ud800", "\x1b", "\u2028"])
+def test_a_value_turns_no_order_around_and_hides_nothing(sign):
+    found = words("request.made", FACTS | {"why": f"ask{sign}moc.elpmaxe.live"}, NOW)
+
+    assert "Reason given: ask moc.elpmaxe.live" in found.body
