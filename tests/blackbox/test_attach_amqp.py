@@ -17,11 +17,13 @@ from tests.blackbox.people import PASSWORD, Person
 PYTHON = pytest.mark.parametrize("library", ["aio-pika", "pika"])
 
 
-def sidecar(market: Market, who: Person, *arguments: str, secret: str = "", venue: str = "m7") -> AttachProcess:
-    """A sidecar before the gateway started last."""
+def sidecar(
+    market: Market, who: Person, *arguments: str, secret: str = "", venue: str = "m7", port: int = 0
+) -> AttachProcess:
+    """A sidecar before the gateway started last, or before another port."""
     key = f"otpauth://totp/Exchange:{who.name}?secret={secret or who.secret}&period={who.period}"
     options = ("--plain", "--protocol", "amqp", "--venue", venue, *arguments)
-    return AttachProcess(market.floor.folder, market.last.port, key, *options)
+    return AttachProcess(market.floor.folder, port or market.last.port, key, *options)
 
 
 async def log_in(app: App) -> m7.Read:
@@ -86,6 +88,29 @@ async def test_each_login_has_a_code_of_its_own_on_one_connection_and_on_the_nex
         assert attach.seen("attach_held")
     assert failures(gateway) == []
     assert len(gateway.seen(event="login", outcome="admitted")) == 4
+
+
+@pytest.mark.req("BY-10")
+async def test_on_the_wire_both_sides_see_the_same_bytes_but_for_the_login(market: Market) -> None:
+    await market.gateway(policy=NEVER)
+    who = market.people.quick
+    behind = await market.floor.wire(market.last.port)
+    async with sidecar(market, who, port=behind.port) as attach:
+        before = await market.floor.wire(attach.port)
+        hand = await market.hand(who, port=before.port)
+        login = hand.request(m7.login(who.name, None), "login", m7.INQUIRY)
+
+        await hand.peer.trickle(login)
+        assert (await hand.answer("login")).name == "UserRprt"
+        for number in range(20):
+            await hand.trade(f"order-{number}")
+
+        sent, came = bytes(before.forth.seen), bytes(behind.forth.seen)
+        at, rest = sent.index(login), len(sent) - sent.index(login) - len(login)
+        assert came[:at] == sent[:at]
+        assert came[len(came) - rest :] == sent[at + len(login) :]
+        assert came.count(m7.CODE.encode()) == 1
+        assert bytes(before.back.seen) == bytes(behind.back.seen)
 
 
 @pytest.mark.req("BY-10", "BY-3")
