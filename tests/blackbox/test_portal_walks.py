@@ -1,5 +1,6 @@
 """People at the portal: a real browser, a real mail server and a QuickFIX engine at the gateway's door."""
 
+import asyncio
 import sqlite3
 from typing import Literal
 
@@ -206,3 +207,27 @@ async def reaches(walker: Walker, name: str, role: Literal["link", "button"] = "
         if await wanted.evaluate("(one) => one === document.activeElement"):
             return
     raise AssertionError(f"no way to {name!r} with the keyboard")
+
+
+@SCRIPTED
+@pytest.mark.req("TW-8")
+async def test_where_many_failed_the_next_one_gets_in_by_work_or_patience(floor: Floor, script: bool) -> None:
+    async with house(floor) as here:
+        app, eve = await here.hire("tom"), await here.enters()
+        for number in range(10):
+            await eve.opens("/sign-in")
+            await eve.types("User", f"nobody{number}")
+            await eve.types("Password", PASSWORD)
+            await eve.presses("Sign in")
+            await eve.is_refused("Refused")
+        tom = await here.enters(script=script)
+        await tom.opens("/sign-in")
+        await tom.is_told("your browser has a little work to do first")
+        await here.signs_in(tom, "tom", app)
+        if not script:
+            await tom.is_refused("Send the form again in 5 seconds")
+            await asyncio.sleep(5)
+            await tom.types("Password", PASSWORD)
+            await tom.types("One-time code", await app.code())
+            await tom.presses("Sign in")
+        await tom.is_at("Overview")
