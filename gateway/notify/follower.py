@@ -112,16 +112,22 @@ class Follower:
         """Queue the day's reminders (SF-7, HK-4): each user's once in seven days. Raises StoreError."""
         now = self._clock()
         today = int(now // DAY)
-        if today <= self._reminded or self._spec.mail is None:
+        if self._spec.mail is None or _done(today, self._reminded):
             return
         self._reminded = seen = (await self._readers.look(DAILY, 0)).seen
-        if today <= seen:
+        if _done(today, seen):
             return
         accounts = [one async for one in self._everybody()]
-        lately = {tag.rpartition(":")[0] for tag in await self._readers.queued(_REMINDER, now - WEEK)}
+        queued = [tag.rpartition(":") for tag in await self._readers.queued(_REMINDER, now - WEEK)]
+        lately = {whose for whose, _, day in queued if int(day) <= today + 1}
         notices = [_reminder(one, now) for one in self._remind(accounts, now) if one.email]
         due = [notice for notice in notices if notice.tag.rpartition(":")[0] not in lately]
         await self._readers.advance(DAILY, seen, today, due)
+
+
+def _done(today: int, seen: int) -> bool:
+    """Say whether somebody has looked today, or where it is tomorrow already. A day far ahead was a wrong clock's."""
+    return today <= seen <= today + 1
 
 
 def _reminder(one: Reminder, now: float) -> Notice:

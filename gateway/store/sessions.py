@@ -68,7 +68,7 @@ async def prune(
 ) -> None:
     """Delete burnt steps and sent codes, addresses' records and who was seen from them, ended sessions, orders nobody took,
     what left the outbox, acknowledged alerts and links that were used or expired, all older than so many seconds; requests
-    that were decided or expired a year ago; and the portal's sessions and drafts that are over.
+    that were decided or expired a year ago, alerts that nobody looked at for a year; and the portal's sessions and drafts that are over.
 
     The audit chain and the streams' memories are never pruned. A session whose lease ran out counts as ended then.
     """
@@ -76,7 +76,7 @@ async def prune(
         sa.delete(burnt_steps).where(burnt_steps.c.wall < now - keep_burnt),
         sa.delete(addresses).where(addresses.c.since < now - keep_addresses),
         sa.delete(sightings).where(sightings.c.seen < now - keep_addresses),
-        sa.delete(alerts).where(alerts.c.acknowledged < now - keep_sessions),
+        sa.delete(alerts).where(sa.or_(alerts.c.acknowledged < now - keep_sessions, alerts.c.last < now - A_YEAR)),
         sa.delete(sessions).where(sessions.c.ended < now - keep_sessions),
         sa.delete(sessions).where(_LIVE, sessions.c.lease_until < now - keep_sessions),
         sa.delete(orders).where(orders.c.wall < now - keep_sessions),

@@ -384,6 +384,29 @@ async def test_an_old_password_is_reminded_of_once_in_seven_days(staff: Staff):
     assert sum("tom" in tag for tag in tags) == len(told)
 
 
+@pytest.mark.req("SF-7", "HK-4")
+async def test_a_clock_that_was_wrong_for_a_day_silences_no_reminder(staff: Staff):
+    policy, clock = Policy(password=PasswordRules(max_age=0.0)), Hands()
+
+    async def everybody():
+        for account in await staff.store.users.list():
+            yield account
+
+    def remind(accounts: Iterable[Account], now: float) -> Iterator[Reminder]:
+        return reminders(accounts, Policies(policy), House(), now)
+
+    each = Follower(staff.store.readers, SPEC, everybody, remind, Notes(), clock=lambda: clock.wall)
+    await each.begin()
+    clock.move(1000 * DAY)
+    await each.day()
+    wrong = await staff.store.outbox.waiting()
+    clock.move(-900 * DAY)
+    for _ in range(3):
+        await each.day()
+
+    assert await staff.store.outbox.waiting() == 2 * wrong > 0
+
+
 # ── letters and codes ──
 
 

@@ -3,10 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
+from gateway.auth.proofs import Denied
 from gateway.policy.links import Purpose
 from gateway.policy.roles import Act, Role
 from gateway.store.people import Link, Request
-from gateway.store.schema import links, requests
+from gateway.store.schema import alerts, links, requests
 from tests.contract.staff import DAY, Staff
 from tests.contract.world import NOW
 
@@ -39,6 +40,22 @@ async def test_a_link_goes_a_month_after_it_was_used_or_had_expired(staff: Staff
 
     assert await kept(staff, links.c.digest) == left
     assert (await staff.store.audit.verify()).intact
+
+
+@pytest.mark.req("BY-8")
+@pytest.mark.parametrize(("days", "left"), [(360, {"tom"}), (368, set())])
+async def test_an_alert_goes_a_year_after_it_was_raised_though_nobody_looked_at_it(
+    staff: Staff, days: float, left: set
+):
+    """Who has many addresses raises as many alerts: they must not fill the store."""
+    code = staff.code("tom")
+    await staff.proves("tom", code=code)
+    with pytest.raises(Denied):
+        await staff.proves("tom", code=code)
+
+    await staff.store.prune(NOW + days * DAY)
+
+    assert await kept(staff, alerts.c.subject) == left
 
 
 @pytest.mark.req("HK-6")
