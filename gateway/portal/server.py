@@ -96,6 +96,8 @@ class _Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        if self.client:  # on a socket for both families IPv4 is written otherwise than in `forwarded_from`
+            self.client = (self.client[0].removeprefix("::ffff:"), self.client[1])
         self._heard: object = None
         self._deadline = self.loop.call_later(HEADERS_SECONDS, transport.abort)
 

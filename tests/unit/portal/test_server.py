@@ -90,3 +90,20 @@ async def test_a_tls_handshake_that_never_ends_is_not_waited_for():
         async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
         writer.close()
+
+
+@pytest.mark.parametrize("believed", ["127.0.0.0/8", "192.0.2.0/24"])
+async def test_whose_forwarded_address_is_believed_is_known_on_a_socket_for_both_families_too(believed: str):
+    """There the system writes an IPv4 address as ::ffff:127.0.0.1."""
+    clients = []
+
+    async def app(scope, receive, send) -> None:
+        clients.append(scope["client"][0])
+        await hello(scope, receive, send)
+
+    async with running(app, Port("::", 0, None, forwarded_from=(believed,))) as (_, number):
+        reader, writer = await asyncio.open_connection("127.0.0.1", number)
+        writer.write(REQUEST + b"X-Forwarded-For: 198.51.100.66, 203.0.113.9\r\n\r\n")
+        await reader.readuntil(b"hello")
+        writer.close()
+    assert clients == ["203.0.113.9" if believed.startswith("127") else "127.0.0.1"]
