@@ -1,4 +1,4 @@
-"""When a Logon may go: one code, one Logon; nobody goes before a refusal's time is over. Shared by all connections.
+"""When a login may go: one code, one login; nobody goes before a refusal's time is over. Shared by all connections.
 
 Pure: the time and the jitter are arguments. It knows no code, only steps (RFC 6238 §4.2: T, with T0 = 0).
 """
@@ -19,9 +19,9 @@ JITTER: Final = 0.25
 
 
 class Turns:
-    """The order in which waiting Logons go.
+    """The order in which waiting logins go.
 
-    Invariants: a step is taken once; waiting Logons go in the order in which they came, one a step; no code goes in the
+    Invariants: a step is taken once; waiting logins go in the order in which they came, one a step; no code goes in the
     first or last `edge` seconds of its step, where the gateway's clock or the way there could make it another step's.
     """
 

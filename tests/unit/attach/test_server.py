@@ -21,10 +21,11 @@ from tests.fixbytes import from_engine, logon, message, read
 
 KEY = parse_key(base64.b32encode(b"12345678901234567890").decode(), "test")
 PLAIN = logon(code=None)
+FIX = Venue()
 
 
-def spec(upstream: int, port: int = 0, **keys) -> AttachSpec:
-    return AttachSpec("127.0.0.1", port, UpstreamSpec("attach", (f"127.0.0.1:{upstream}",)), Venue(), KEY, **keys)
+def spec(upstream: int, port: int = 0, venue=FIX, **keys) -> AttachSpec:
+    return AttachSpec("127.0.0.1", port, UpstreamSpec("attach", (f"127.0.0.1:{upstream}",)), venue, KEY, **keys)
 
 
 class Engine:
