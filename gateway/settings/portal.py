@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from gateway.settings.types import AddressOrOff, File, Network, Seconds, Section
 
 _LOCAL = frozenset({"localhost"})
+_PORTS = {"https": 443, "http": 80}
 
 
 class PortalTls(Section):
@@ -57,4 +58,6 @@ class PortalSettings(Section):
             raise ValueError("url must be set and begin with https:// where the portal is on: links lead there")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("url is the portal's root: https://host or https://host:port")
+        if parts.port == _PORTS[parts.scheme]:
+            raise ValueError(f"url without :{parts.port}: no browser sends the port that is its scheme's own")
         return self
