@@ -52,7 +52,11 @@ class Reason(Enum):
     REPEATED = "repeated", Disclosure.NEUTRAL, "the credentials that were refused before, sent again: not counted again"
     LOCKED = "locked", Disclosure.NEUTRAL, "the account is locked after too many failures"
     BACKED_OFF = "backed_off", Disclosure.NEUTRAL, "another attempt before the back-off was over"
-    SUSPICIOUS = "suspicious", Disclosure.NEUTRAL, "a rule of detection that blocks held against it; no secret was counted"
+    SUSPICIOUS = (
+        "suspicious",
+        Disclosure.NEUTRAL,
+        "a rule of detection that blocks held against it; no secret was counted",
+    )
     DISABLED = "disabled", Disclosure.NEUTRAL, "the user is disabled or outside its validity dates"
     NOT_ENROLLED = "not_enrolled", Disclosure.TOLD, "the user has no authenticator yet"
     MUST_CHANGE_PASSWORD = "must_change_password", Disclosure.TOLD, "the password is initial or expired"

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.portal.words import AWAY
 from gateway.store.errors import NotFound, StoreUnavailable
+from tests.contract.api_rig import signed_in
 from tests.contract.portal_rig import SITE, Browser, Web
 from tests.contract.world import ADMIN
 
@@ -44,6 +45,17 @@ async def test_nor_does_one_that_arrives_after_its_role_is_over(web: Web):
     fields = (await root.get("/people/new")).form("/people/new") | {"user": "mallory"}
     where = await post_slowly(root, "/people/new", fields, lambda: web.staff.store.users.grant("root1", None, ADMIN))
     assert where == "/sign-in"
+    with pytest.raises(NotFound):
+        await web.staff.store.users.show("mallory")
+
+
+@pytest.mark.req("TW-2", "SF-10")
+async def test_nor_does_a_request_to_the_api_whose_token_is_void_by_then(web: Web):
+    client = await signed_in(web, "root1")
+    office = web.staff.office
+    body = slowly(b'{"name": "mallory"}', lambda: office.signin.leave_all("root1", ADMIN))
+    answer = await client.send("POST", "/users", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 401
     with pytest.raises(NotFound):
         await web.staff.store.users.show("mallory")
 

@@ -81,7 +81,9 @@ async def test_what_is_another_persons_is_not_there(web: Web):
     assert await ids(tom) == [toms]
 
 
-@pytest.mark.parametrize("label", ["", "x" * 61, "a\r\nb", "\x00", "\u202ea"], ids=["empty", "long", "lines", "nul", "bidi"])
+@pytest.mark.parametrize(
+    "label", ["", "x" * 61, "a\r\nb", "\x00", "\u202ea"], ids=["empty", "long", "lines", "nul", "bidi"]
+)
 async def test_a_name_is_a_short_line(web: Web, label: str):
     browser = await web.signed_in("tom")
     (mine,) = await ids(browser)

@@ -71,9 +71,7 @@ async def test_looking_at_a_link_changes_nothing(web: Web):
     assert await web.staff.rows() == rows
 
 
-@pytest.mark.parametrize(
-    "token", ["x", "a" * 43, "%00", "a" * 4000], ids=["short", "made up", "nul", "long"]
-)
+@pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "a" * 4000], ids=["short", "made up", "nul", "long"])
 async def test_a_link_that_is_none_is_gone(web: Web, token: str):
     page = await web.browser().get(f"/link/{token}")
     assert page.status == 410

@@ -67,17 +67,25 @@ class Door:
 
     async def _who(self, request: Request) -> Visitor:
         portal, path = self._portal, request.scope["path"]
-        by = Actor("", portal.clock().wall, request.client.host if request.client else "")
         if (request.method, path) in OPEN or path.startswith(PLACE):
-            return Visitor(portal, by)
-        token = _token(request)
-        try:
-            session = await portal.office.signin.resume(token, by)
-        except NotFound:
-            raise NotSignedIn from None
-        if session.level is not Level.FULL:
-            raise Unfinished
-        return Caller(portal, replace(by, name=session.user), token, session)
+            return Visitor(portal, _actor(portal, request))
+        return await _signed_in(portal, request)
+
+
+def _actor(portal: Portal, request: Request) -> Actor:
+    return Actor("", portal.clock().wall, request.client.host if request.client else "")
+
+
+async def _signed_in(portal: Portal, request: Request) -> Caller:
+    """Return whose token it is at this moment. Raises NotSignedIn, Unfinished, StoreUnavailable."""
+    token, by = _token(request), _actor(portal, request)
+    try:
+        session = await portal.office.signin.resume(token, by)
+    except NotFound:
+        raise NotSignedIn from None
+    if session.level is not Level.FULL:
+        raise Unfinished
+    return Caller(portal, replace(by, name=session.user), token, session)
 
 
 def _token(request: Request) -> Secret:
@@ -96,10 +104,11 @@ async def _visitor(request: Request) -> Visitor:
 
 
 async def _caller(request: Request) -> Caller:
+    """Look once more, now that the body is there: it may have taken its time, and a right may be gone since."""
     found = request.state.who
     if not isinstance(found, Caller):
         raise NotSignedIn
-    return found
+    return await _signed_in(found.portal, request)
 
 
 Who = Annotated[Visitor, Depends(_visitor)]

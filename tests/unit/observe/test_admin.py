@@ -67,4 +67,6 @@ async def test_anything_else_is_refused(ask, expected, request_):
 
 @pytest.mark.req("TW-10")
 def test_no_metric_has_a_label_that_names_a_person():
-    assert {"outcome", "reason", "listener", "route", "call", "channel", "rule"} >= {label for *_, labels in TABLE for label in labels}
+    assert {"outcome", "reason", "listener", "route", "call", "channel", "rule"} >= {
+        label for *_, labels in TABLE for label in labels
+    }

@@ -194,7 +194,11 @@ def test_every_setting_has_a_dotted_name_and_reads_back_the_same():
     assert "lockout.address_budget" in settings(Policy())
 
 
-@given(st.dictionaries(st.sampled_from([bound.setting for bound in profile.ALWAYS if not bound.contains]), st.integers(-10, 10**7)))
+@given(
+    st.dictionaries(
+        st.sampled_from([bound.setting for bound in profile.ALWAYS if not bound.contains]), st.integers(-10, 10**7)
+    )
+)
 def test_what_is_accepted_keeps_every_bound(overrides):
     sfc = shipped("sfc-vatp")
     try:
