@@ -2,6 +2,7 @@
 
 import binascii
 import sys
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,9 +17,12 @@ from gateway.cli.workplace import at_work
 from gateway.core.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.auth.intake.intake import Checked
     from gateway.auth.intake.pskccrypto import PskcKey
     from gateway.auth.intake.values import Reading
+    from gateway.store.imports import Watch
 
 SHOWN = 1000
 """Faults printed; the rest is counted."""
@@ -69,11 +73,29 @@ def import_file(  # noqa: PLR0913 - one option for each thing an import has
     reading = reading_of(file, form, password_file, key_file)
     with at_work(config) as work:
         intake = Intake(work.store, work.policies, house_of(work.configuration.settings))
-        checked = work.run(intake.check(reading, strangers=True))
+        with progress() as watch:
+            checked = work.run(intake.check(reading, strangers=True, watch=watch))
         tell_faults(checked, file, partial=partial)
         if not dry_run:
-            work.run(intake.write(checked, work.actor(), partial=partial))
+            with progress() as watch:
+                work.run(intake.write(checked, work.actor(), partial=partial, watch=watch))
     tell_done(checked, dry_run=dry_run)
+
+
+@contextmanager
+def progress() -> "Iterator[Watch]":
+    """Show how far an import is, on a terminal; elsewhere nothing."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("people", total=None)
+
+        def watch(done: str, count: int, of: int) -> None:
+            bar.update(task, description=f"people {done}", completed=count, total=of)
+
+        yield watch
 
 
 def tell_faults(checked: "Checked", file: Path, *, partial: bool) -> None:

@@ -1,7 +1,7 @@
 """Many people at once (HK-8): all of them in one transaction, or none. Whether they are right was checked before."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,6 +22,13 @@ CHUNK = 500
 """Names asked for, or rows written, in one statement."""
 LONG = 300.0
 """Seconds an import may take."""
+
+Watch = Callable[[str, int, int], None]
+"""Told how far an import is: what was done, to how many, of how many."""
+
+
+def unwatched(done: str, count: int, of: int) -> None:
+    """Look away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,12 @@ class SqlImportStore:
 
         return await self._database.read(read, bound=LONG)
 
-    async def write(self, entries: Sequence[Entry], by: Actor) -> None:
-        """Write all of them, or nothing. Raises Conflict where a name was taken, or is gone, since it was checked."""
-        await self._database.write(lambda tx: _write(tx, self._vault, entries, by), bound=LONG)
+    async def write(self, entries: Sequence[Entry], by: Actor, watch: Watch = unwatched) -> None:
+        """Write all of them, or nothing; `watch` is told from another thread, and not of the commit.
+
+        Raises Conflict where a name was taken, or is gone, since it was checked.
+        """
+        await self._database.write(lambda tx: _write(tx, self._vault, entries, by, watch), bound=LONG)
 
 
 def _known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
@@ -76,7 +86,7 @@ def _known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
     return {row.name: Known(row.organisation, row.owned) for row in connection.execute(counted)}
 
 
-def _write(tx: Tx, vault: Vault, entries: Sequence[Entry], by: Actor) -> None:
+def _write(tx: Tx, vault: Vault, entries: Sequence[Entry], by: Actor, watch: Watch) -> None:
     take_your_time(tx.connection)
     ids = _owners(tx, [entry for entry in entries if entry.known])
     new = [entry.user for entry in entries if not entry.known]
@@ -91,7 +101,9 @@ def _write(tx: Tx, vault: Vault, entries: Sequence[Entry], by: Actor) -> None:
     owned = [(entry.user.name, plain(name), device) for entry in entries for name, device in entry.devices]
     rows = [sealed_row(vault, under, ids[name], device, label, by.wall) for name, label, device in owned]
     _insert(tx, devices, rows)
-    for user in new:
+    for number, user in enumerate(new):
+        if number % CHUNK == 0:
+            watch("written", number, len(new))
         record(tx, by, Event.USER_ADDED, user.name, {"method": user.method.value})
     for (name, _, _), row in zip(owned, rows, strict=True):
         record(tx, by, Event.DEVICE_ADDED, name, {"device": str(row["id"])})

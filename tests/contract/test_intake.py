@@ -61,6 +61,27 @@ async def test_ten_thousand_rows_with_ten_bad_ones_import_nothing_and_list_all_t
     assert (await store.audit.head()).count == 1 + 9990 + 1
 
 
+@pytest.mark.req("HK-8")
+async def test_how_far_an_import_is_can_be_watched_and_others_have_their_turn_meanwhile(store, intake: Intake):
+    told, turns = [], 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    file = read_csv(lines(*(f"u{number},ACME,,," for number in range(2000))))
+    beside = asyncio.create_task(other())
+    checked = await intake.check(file, watch=lambda *how_far: told.append(how_far))
+    beside.cancel()
+    await intake.write(checked, ADMIN, watch=lambda *how_far: told.append(how_far))
+
+    assert [count for done, count, of in told if (done, of) == ("checked", 2000)] == list(range(0, 2000, 100))
+    assert [count for done, count, of in told if (done, of) == ("written", 2000)] == list(range(0, 2000, 500))
+    assert turns >= 20
+
+
 @pytest.mark.req("HK-8", "HK-1")
 async def test_faults_of_the_whole_file_are_found_against_itself_and_the_store(store, world: World):
     intake = Intake(store, Policies(Policy()), House())

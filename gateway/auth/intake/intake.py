@@ -1,5 +1,6 @@
 """The import itself (HK-8): everything is checked first, then written in one transaction. Prints nothing."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,10 +10,13 @@ from gateway.auth.intake.values import Candidate, Fault, Reading
 from gateway.policy.organisations import PolicyOf
 from gateway.policy.roles import Role
 from gateway.policy.snapshot import User
-from gateway.store.imports import Entry, Known
+from gateway.store.imports import Entry, Known, Watch, unwatched
 from gateway.store.ports import Actor
 from gateway.store.store import Store
 from gateway.store.users import check_texts
+
+BREATH = 100
+"""Lines checked before others have their turn: the portal may share a loop with order entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,15 @@ class Intake:
         self._policy_of = policy_of
         self._house = house
 
-    async def check(self, reading: Reading, *, organisation: str | None = None, strangers: bool = False) -> Checked:
-        """Find everything that is wrong with a file.
+    async def check(
+        self,
+        reading: Reading,
+        *,
+        organisation: str | None = None,
+        strangers: bool = False,
+        watch: Watch = unwatched,
+    ) -> Checked:
+        """Find everything that is wrong with a file; `watch` is told how far it is.
 
         `organisation`: the only one whose users may be in it (and who are, where the file does not say), who then have no
         bindings but their names; None: any.
@@ -55,7 +66,10 @@ class Intake:
         faults, good, spoilt = list(reading.faults), list[Candidate](), set[str]()
         groups = {group.name for group in await self._store.groups.list()}
         seen: dict[str, int] = {}
-        for one in reading.candidates:
+        for number, one in enumerate(reading.candidates):
+            if number % BREATH == 0:
+                watch("checked", number, len(reading.candidates))
+                await asyncio.sleep(0)
             missing = [f"there is no group called {name!r}" for name in sorted(one.user.groups - groups)]
             wrong = [*missing, *self._faults(one, organisation), *_taken(one, known, seen, strangers=strangers)]
             seen.setdefault(one.user.name, one.line)
@@ -70,12 +84,15 @@ class Intake:
         everything = tuple(sorted([*faults, *many], key=lambda fault: fault.line))
         return Checked(entries, everything, new, sum(len(entry.devices) for entry in entries))
 
-    async def write(self, checked: Checked, by: Actor, *, partial: bool = False) -> None:
-        """Write what is right, if all is or `partial` was asked for. Raises FaultyFile, Conflict."""
+    async def write(self, checked: Checked, by: Actor, *, partial: bool = False, watch: Watch = unwatched) -> None:
+        """Write what is right, if all is or `partial` was asked for; `watch` is told from the store's thread.
+
+        Raises FaultyFile, Conflict.
+        """
         if checked.faults and not partial:
             raise FaultyFile(checked.faults)
         if checked.entries:
-            await self._store.imports.write(checked.entries, by)
+            await self._store.imports.write(checked.entries, by, watch)
 
     def _faults(self, one: Candidate, organisation: str | None) -> Iterable[str]:
         user = one.user

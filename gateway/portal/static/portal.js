@@ -5,6 +5,8 @@ addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
+  const working = form.querySelector("[data-working]");
+  if (working) { working.hidden = false; }
   setTimeout(() => { delete form.dataset.sent; }, 8000);
 });
 addEventListener("click", async (event) => {
@@ -15,4 +17,5 @@ addEventListener("click", async (event) => {
 });
 addEventListener("pageshow", () => {
   for (const form of document.forms) { delete form.dataset.sent; }
+  for (const working of document.querySelectorAll("[data-working]")) { working.hidden = true; }
 });
