@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.exits import Code, Refusal
-from gateway.settings.connections import Protocol
+from gateway.protocols.names import Protocol
 
 if TYPE_CHECKING:
     from gateway.attach.key import TotpKey

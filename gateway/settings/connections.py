@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from gateway.core.secret import Secret
+from gateway.protocols.names import Protocol
 from gateway.settings.types import (
     Address,
     Count,
@@ -20,7 +21,6 @@ from gateway.settings.types import (
 
 Version = Literal["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
 Refusal = Literal["auto", "close", "logout"]
-Protocol = Literal["fix", "amqp"]
 ClientCertificate = Literal["none", "optional", "required"]
 MinimumTls = Literal["1.2", "1.3"]
 

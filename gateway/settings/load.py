@@ -18,9 +18,9 @@ from gateway.policy.profile import load as read_profile
 from gateway.policy.rules import Policy
 from gateway.protocols.amqp.venue import Venue as AmqpVenue
 from gateway.protocols.fix.venue import Venue as FixVenue
+from gateway.protocols.names import Protocol as ProtocolName
 from gateway.protocols.registry import PROTOCOLS, Venue
 from gateway.settings.connections import Listener
-from gateway.settings.connections import Protocol as ProtocolName
 from gateway.settings.data import names_in, profile_file, venue_file
 from gateway.settings.detection import DetectionOverrides
 from gateway.settings.model import Settings

@@ -16,7 +16,7 @@ OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
 USER = {
     *("name", "organisation", "enabled", "locked", "locked_until", "revoked", "failures", "method", "second_factor"),
     *("enrolled", "must_change", "password_changed", "valid_from", "valid_until", "comp_ids", "certificates", "routes"),
-    *("devices", "created", "groups", "role", "role_until", "email"),
+    *("devices", "created", "groups", "role", "role_until", "email", "phone", "channel"),
 }
 SESSION = {
     *("id", "user", "protocol", "process", "target", "version", "address", "port", "certificate", "listener"),

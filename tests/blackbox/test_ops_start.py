@@ -193,7 +193,7 @@ async def test_a_policy_weaker_than_its_profile_is_refused_with_the_row_it_break
     done = await command(gateway.folder, "serve")
 
     assert done.code == USAGE
-    assert re.search(r"sessions\.idle = 7200.*SF-10", done.err), done.err
+    assert re.search(r"policy\.sessions\.idle: 7200.*SF-10", done.err), done.err
 
 
 async def test_without_a_listener_there_is_nothing_to_serve(floor):

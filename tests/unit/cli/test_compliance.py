@@ -49,8 +49,8 @@ def test_what_is_not_applicable_and_what_is_not_built_are_said_so(gateway):
     found = rows(gateway("compliance", "--profile", "sfc-vatp", "--format", "json"))
 
     assert found["SF-21"]["verdict"] == "not applicable"
-    assert found["SF-1"]["verdict"] == "not built yet"
-    assert found["SF-1"]["why"]
+    assert found["SF-14"]["verdict"] == "not built yet"
+    assert found["SF-14"]["why"]
 
 
 def test_html_goes_into_a_file_of_its_own(gateway, trader):
