@@ -46,7 +46,7 @@ class Needs(Enum):
     FULL = "full"
 
 
-_HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
+HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
 _ENOUGH = {
     Needs.PASSWORD: frozenset({Level.PASSWORD}),
     Needs.SETUP: frozenset({Level.SETUP, Level.FULL}),
@@ -123,7 +123,7 @@ def _endpoint(portal: Portal, needs: Needs, page: Page, form: _Form | None) -> C
                 # A form may take its time to come: what counts is who this is once all of it is there.
                 visit = replace(await visit_of(request, portal), typed=visit.typed, files=visit.files)
             if not _may(visit, needs):
-                return _elsewhere(visit, _HOME[visit.session.level] if visit.session else "/sign-in")
+                return _elsewhere(visit, HOME[visit.session.level] if visit.session else "/sign-in")
             return await page(visit)
         except _OURS as error:
             return await _refused(visit, error, on)

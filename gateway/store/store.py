@@ -28,11 +28,12 @@ from gateway.store.migrate import open_store
 from gateway.store.outbox import SqlOutboxStore
 from gateway.store.passkeys import SqlPasskeyStore
 from gateway.store.postgres import PostgresDatabase
+from gateway.store.prune import prune
 from gateway.store.readers import SqlReaderStore
 from gateway.store.recovery import SqlRecoveryStore
 from gateway.store.requests import SqlRequestStore
 from gateway.store.sentcodes import SqlSentCodeStore
-from gateway.store.sessions import SqlSessionStore, prune
+from gateway.store.sessions import SqlSessionStore
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.users import SqlUserStore
 from gateway.store.vault import MasterKey, Vault

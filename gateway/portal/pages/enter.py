@@ -3,15 +3,13 @@
 from starlette.responses import Response
 
 from gateway.auth.proofs import Claim
-from gateway.auth.signin import Level
 from gateway.core.secret import Secret
 from gateway.policy.channels import sends
-from gateway.portal.routes import Needs, Pages
+from gateway.portal.routes import HOME, Needs, Pages
 from gateway.portal.visit import Visit
 from gateway.portal.work import asked, demand
 
 pages = Pages()
-HOME = {Level.PASSWORD: "/code", Level.SETUP: "/setup", Level.FULL: "/"}
 
 
 @pages.get("/sign-in", Needs.NOTHING)

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from gateway.core.secret import Secret
-from gateway.portal.pages.enter import HOME, second
+from gateway.portal.pages.enter import second
 from gateway.portal.pages.typed import label, password
-from gateway.portal.routes import Needs, Pages
+from gateway.portal.routes import HOME, Needs, Pages
 from gateway.portal.visit import Visit
 from gateway.store.errors import NotFound
 from gateway.store.ports import PasskeyInfo
