@@ -49,8 +49,8 @@ class Person:
 
     def wrong_code(self, number: int = 0) -> str:
         """Return six digits that are no code of these minutes; another number, other digits."""
-        near = {self.code(steps) for steps in range(-5, 6)}
-        candidates = (digits for digits in (f"{number:03}{tail:03}" for tail in range(12)) if digits not in near)
+        near = {self.code(steps) for steps in range(-11, 12)}
+        candidates = (digits for digits in (f"{number:03}{tail:03}" for tail in range(40)) if digits not in near)
         return next(candidates)
 
     def seconds_left(self) -> float:

@@ -140,7 +140,7 @@ REFUSED: dict[str, tuple[str, Make]] = {
     "no code": ("missing_code", lambda who: logon(good(who)[:2])),
     "wrong password": ("bad_password", lambda who: logon(credentials(who, password="wrong-Horse-7-battery"))),
     "no password": ("bad_password", lambda who: logon([good(who)[0], good(who)[2]])),
-    "a code of five minutes ago": ("stale_code", lambda who: logon(credentials(who, who.code(-10)))),
+    "a code of four minutes ago": ("stale_code", lambda who: logon(credentials(who, who.code(-8)))),
     "141=Y and a wrong code": ("bad_code", lambda who: logon([(141, "Y"), *wrong(who, 1)])),
     "orders glued behind": (
         "bad_code",
