@@ -123,6 +123,16 @@ class GatewayProcess:
         """Return all log lines so far that have these values, from line number `after` on."""
         return [line for line in self.lines[after:] if match.items() <= line.items()]
 
+    async def logins(self, count: int, **match: object) -> list[Line]:
+        """Return the lines of the logins so far that have these values, once there are `count`: answers come before lines."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while len(found := self.seen(event="login", **match)) < count:  # noqa: ASYNC110  a bounded poll
+                    await asyncio.sleep(0.02)
+                return found
+        except TimeoutError:
+            raise AssertionError(f"not {count} logins\n{self.report()}") from None
+
     async def get(self, path: str) -> int:
         """Return the status of an HTTP GET on the admin port; 0 when nobody answers."""
         return (await self._http(path))[0]

@@ -140,7 +140,7 @@ async def test_a_code_that_became_right_behind_a_wrong_one_is_still_wrong(market
         await outlive(quick, now)
 
     assert (await hand.answer("second")).name == "ErrResp"
-    assert [line["reason"] for line in gateway.seen(event="login")] == ["bad_code", "bad_code"]
+    assert [line["reason"] for line in await gateway.logins(2)] == ["bad_code", "bad_code"]
     assert market.exchange.requests == []
 
 

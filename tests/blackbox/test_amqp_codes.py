@@ -97,7 +97,7 @@ async def test_the_same_wrong_code_sent_again_and_again_counts_once(market):
     for number in range(8):
         await refused(hand, wrong, f"try-{number}")
 
-    assert [line["reason"] for line in gateway.seen(event="login")] == ["bad_code", *["repeated"] * 7]
+    assert [line["reason"] for line in await gateway.logins(8)] == ["bad_code", *["repeated"] * 7]
     await hand.logged_in(number="good")
 
 
@@ -120,7 +120,7 @@ async def test_five_wrong_codes_over_fix_and_amqp_together_lock_the_account_on_b
         assert await fix.log_in() != "A"
     await gateway.until(event="login", reason="locked", protocol="amqp")
     await gateway.until(event="login", reason="locked", protocol="fix")
-    assert [line["reason"] for line in gateway.seen(event="login")] == [*["bad_code"] * 5, "locked", "locked"]
+    assert [line["reason"] for line in await gateway.logins(7)] == [*["bad_code"] * 5, "locked", "locked"]
     assert market.exchange.requests == []
     assert door.engine.logons == []
 

@@ -33,7 +33,7 @@ async def test_the_exchange_gets_the_login_without_its_code_and_everything_else_
     assert (sent.message_id, sent.correlation_id, sent.user_id, sent.app_id) == ("m-1", "first", "trader", "ALGO")
     assert (sent.content_type, sent.delivery_mode, sent.priority) == (m7.TYPE, 2, 3)
     assert code.encode() not in login.body
-    (login,) = gateway.seen(event="login")
+    (login,) = await gateway.logins(1)
     assert (login["user"], login["process"], login["protocol"]) == ("trader", "ALGO", "amqp")
 
 

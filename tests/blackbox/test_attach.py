@@ -110,7 +110,7 @@ async def test_a_reconnect_in_the_same_step_waits_for_the_next_and_no_failure_is
         assert books.in_order
         assert attach.seen("attach_held")
         assert failures(gateway) == []
-        assert len(gateway.seen(event="login", outcome="admitted")) == 4
+        assert len(await gateway.logins(4, outcome="admitted")) == 4
 
 
 @pytest.mark.req("BY-10", "BY-3")
@@ -251,7 +251,7 @@ async def test_the_way_to_the_gateway_is_tls_with_both_certificates(floor: Floor
         await algo.orders(3)
 
         await closed(algo, engine)
-        assert gateway.seen(event="login", outcome="admitted")
+        assert await gateway.logins(1, outcome="admitted")
 
 
 @pytest.mark.req("BY-10")

@@ -87,7 +87,7 @@ async def test_each_login_has_a_code_of_its_own_on_one_connection_and_on_the_nex
 
         assert attach.seen("attach_held")
     assert failures(gateway) == []
-    assert len(gateway.seen(event="login", outcome="admitted")) == 4
+    assert len(await gateway.logins(4, outcome="admitted")) == 4
 
 
 @pytest.mark.req("BY-10")
@@ -174,7 +174,7 @@ async def test_the_code_goes_behind_the_password_where_the_venue_has_it_there(ma
         await line.close()
 
     assert failures(gateway) == []
-    assert len(gateway.seen(event="login", outcome="admitted")) == 1
+    assert len(await gateway.logins(1, outcome="admitted")) == 1
 
 
 @pytest.mark.req("BY-10")

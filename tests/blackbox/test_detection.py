@@ -30,6 +30,11 @@ def table(rule: str, action: str, **limits: int) -> str:
     return f'[detection.{rule}]\naction = "{action}"\n' + "".join(f"{name} = {n}\n" for name, n in limits.items())
 
 
+async def logs_in_at_last(client: FromAfar) -> str:
+    """Log in; where a starved machine has not judged it in time and the line was closed, as an engine does: once more."""
+    return await client.log_in() or await client.log_in()
+
+
 # ── crowd ──
 
 
@@ -72,7 +77,7 @@ async def test_a_refusal_by_detection_reads_like_any_other(start):
         wrong = await place.told(first, NOBODYS(1), first.wrong_code())
         shut = await place.told(second, NOBODYS(1))
         assert shut.partition(";")[0] == wrong.partition(";")[0]
-        assert [line["reason"] for line in place.gateway.seen(event="login")] == ["bad_code", "suspicious"]
+        assert [line["reason"] for line in await place.gateway.logins(2)] == ["bad_code", "suspicious"]
         assert "suspicious" not in shut
 
 
@@ -95,7 +100,7 @@ async def test_two_hundred_logins_at_once_raise_one_alert(start, action):
             for sender in senders(one.name)
         ]
         try:
-            outcomes = await asyncio.gather(*(client.log_in() for client in clients))
+            outcomes = await asyncio.gather(*(logs_in_at_last(client) for client in clients))
         finally:
             await asyncio.gather(*(client.drop() for client in clients))
 

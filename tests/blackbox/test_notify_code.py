@@ -45,6 +45,6 @@ async def test_a_code_that_came_by_mail_logs_on_over_quickfix_once(floor: Floor)
         await algo.until("logon")
 
         assert code not in asked
-        assert len(gateway.seen(event="login", outcome="admitted")) == 2
+        assert len(await gateway.logins(2, outcome="admitted")) == 2
         books = await closed(algo, engine)
         assert books.in_order

@@ -74,7 +74,7 @@ async def test_behind_haproxy_the_clients_own_address_is_in_log_session_and_audi
         (session,) = await live(gateway)
         assert session["address"] == "127.0.0.7"
         assert session["certificate"] == (own.fingerprint if tls else "")
-        assert {line["address"] for line in gateway.seen(event="login")} == {"127.0.0.7"}
+        assert {line["address"] for line in await gateway.logins(2)} == {"127.0.0.7"}
         await gateway.until(event="session_started", address="127.0.0.7", port=session["port"])
         await client.logout()
     await gateway.until(event="session_ended", address="127.0.0.7")
