@@ -18,6 +18,7 @@ from gateway.cli.groups import app as groups
 from gateway.cli.intake import import_file
 from gateway.cli.keys import app as keys
 from gateway.cli.links import app as links
+from gateway.cli.loading import loading
 from gateway.cli.myself import app as myself
 from gateway.cli.notify import app as notify
 from gateway.cli.options import COMMAND, AsJson, ConfigFile, new_app
@@ -57,8 +58,9 @@ def serve(
     ] = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT: new connections are refused then, live sessions may end by themselves for a while."""
-    from gateway.app import serve as run  # noqa: PLC0415 - only this command serves
-    from gateway.settings import load  # noqa: PLC0415
+    with loading():
+        from gateway.app import serve as run  # noqa: PLC0415 - only this command serves
+        from gateway.settings import load  # noqa: PLC0415
 
     raise SystemExit(run(load(config, {"workers": workers} if workers else None, serving=True)))
 
@@ -66,8 +68,9 @@ def serve(
 @app.command(**COMMAND)
 def portal(config: ConfigFile = None) -> None:
     """Serve the portal alone until SIGTERM or SIGINT, where portal.process = "own"."""
-    from gateway.app import serve_portal  # noqa: PLC0415 - only this command serves it
-    from gateway.settings import load  # noqa: PLC0415
+    with loading():
+        from gateway.app import serve_portal  # noqa: PLC0415 - only this command serves it
+        from gateway.settings import load  # noqa: PLC0415
 
     configuration = load(config)
     if configuration.settings.portal.address == "off" or configuration.settings.portal.process != "own":

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.cli.loading import loading
+
 if TYPE_CHECKING:  # `--help` needs none of it, and it takes a second to import
     from gateway.auth.passwords import Passwords
     from gateway.auth.users import People
@@ -63,12 +65,13 @@ def actor(proof: str = "") -> "Actor":
 @contextmanager
 def at_work(config: Path | None) -> Iterator[Work]:
     """Open what an administrative command needs and close it afterwards. Raises ConfigError and StoreError."""
-    from gateway.app import open_store  # noqa: PLC0415
-    from gateway.auth.passwords import Passwords  # noqa: PLC0415
-    from gateway.auth.users import People  # noqa: PLC0415
-    from gateway.credentials import policies_of  # noqa: PLC0415
-    from gateway.settings import load  # noqa: PLC0415
-    from gateway.wiring import blocked_words  # noqa: PLC0415
+    with loading():
+        from gateway.app import open_store  # noqa: PLC0415
+        from gateway.auth.passwords import Passwords  # noqa: PLC0415
+        from gateway.auth.users import People  # noqa: PLC0415
+        from gateway.credentials import policies_of  # noqa: PLC0415
+        from gateway.settings import load  # noqa: PLC0415
+        from gateway.wiring import blocked_words  # noqa: PLC0415
 
     configuration = load(config)
     key = configuration.settings.store.key_file()
