@@ -27,7 +27,6 @@ from gateway.store.logins import LEASE, SqlLoginStore
 from gateway.store.migrate import open_store
 from gateway.store.outbox import SqlOutboxStore
 from gateway.store.passkeys import SqlPasskeyStore
-from gateway.store.postgres import PostgresDatabase
 from gateway.store.prune import prune
 from gateway.store.readers import SqlReaderStore
 from gateway.store.recovery import SqlRecoveryStore
@@ -136,6 +135,8 @@ def connect(url: str, *, timeout: float, pool_size: int) -> Database:
         case "sqlite":
             return _sqlite(parsed, timeout)
         case "postgresql":
+            from gateway.store.postgres import PostgresDatabase  # noqa: PLC0415 - who has SQLite need not load its libraries
+
             return PostgresDatabase(parsed, timeout=timeout, pool_size=pool_size)
         case other:
             raise StoreError(f"no store engine is called {other!r}: use sqlite or postgresql")
