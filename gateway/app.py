@@ -28,6 +28,7 @@ from gateway.notifications import channels_of, notifying, spec_of
 from gateway.observe.admin import Admin
 from gateway.observe.journal import Journal
 from gateway.observe.log import configure
+from gateway.observe.manager import Manager
 from gateway.policy.rules import Action, Policy
 from gateway.settings.load import Configuration
 from gateway.settings.model import Settings, StoreSettings
@@ -61,8 +62,13 @@ async def _parent(configuration: Configuration) -> int:
     journal = Journal()
     await (await open_store(configuration, journal)).close()  # migrate, and make the key, once and not N times
     _rehearse(configuration, journal)
+    manager = Manager.asked()
     return await supervise(
-        settings.workers, settings.shutdown.grace, lambda ready: _admin(settings, journal, ready), journal
+        settings.workers,
+        settings.shutdown.grace,
+        lambda ready: _admin(settings, journal, ready),
+        manager.informed,
+        journal,
     )
 
 
@@ -167,7 +173,7 @@ async def _web(
 async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together once
     server: Server, reloads: Sequence[Reload], settings: Settings, journal: Journal, ready: Any, place: Place | None
 ) -> None:
-    stop = asyncio.Event()
+    stop, manager = asyncio.Event(), Manager.asked()
     server.start()
     async with contextlib.AsyncExitStack() as stack:
         if place is None:
@@ -184,7 +190,8 @@ async def _run(  # noqa: PLR0913, PLR0917 - the parts of a process, put together
         gc.collect()
         gc.freeze()  # what is here now stays: no collection need look at it again
         journal.say("serving", pid=os.getpid(), profile=settings.profile)
-        await stop.wait()
+        async with manager.informed(ready):
+            await stop.wait()
         journal.say("stopping", count=len(server.services.live))
         await server.stop(settings.shutdown.grace)
         journal.say("stopped")

@@ -29,6 +29,8 @@ STEADY = 30.0
 """Seconds a worker must have lived for its next crash to count as the first."""
 
 Ready = Callable[[], Awaitable[bool]]
+WhileReady = Callable[[Ready], contextlib.AbstractAsyncContextManager[None]]
+"""What runs beside the workers and asks whether all of them are ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,21 @@ def worker_place() -> Place | None:
 async def supervise(
     count: int,
     grace: float,
-    admin: Callable[[Ready], contextlib.AbstractAsyncContextManager[None]],
+    admin: WhileReady,
+    informed: WhileReady,
     journal: Journal,
 ) -> int:
-    """Run `count` workers until SIGTERM or SIGINT; return 0, or the code of a worker that could not even start."""
+    """Run `count` workers until SIGTERM or SIGINT; return 0, or the code of a worker that could not even start.
+
+    `admin` runs until the last of them has ended, `informed` until they are told to.
+    """
     with _metrics_files() as files:
         workers = [_Worker(index, files, journal) for index in range(1, count + 1)]
         async with admin(_all_ready(workers)):
-            return await _watch_over(workers, grace, journal)
+            return await _watch_over(workers, grace, informed, journal)
 
 
-async def _watch_over(workers: "list[_Worker]", grace: float, journal: Journal) -> int:
+async def _watch_over(workers: "list[_Worker]", grace: float, informed: WhileReady, journal: Journal) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,7 +93,8 @@ async def _watch_over(workers: "list[_Worker]", grace: float, journal: Journal) 
     loop.add_signal_handler(signal.SIGHUP, _tell, workers, signal.SIGHUP)
     lives = [asyncio.create_task(worker.live(stop)) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait([*lives, stopped], return_when=asyncio.FIRST_COMPLETED)
+    async with informed(_all_ready(workers)):
+        await asyncio.wait([*lives, stopped], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
     _tell(workers, signal.SIGTERM)
     _, late = await asyncio.wait(lives, timeout=grace + MARGIN)
