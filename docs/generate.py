@@ -21,6 +21,7 @@ from gateway.cli.exits import MEANINGS
 from gateway.cli.main import app
 from gateway.core.reason import Reason, public_text
 from gateway.core.session import TRANSITIONS
+from gateway.observe.metrics import TABLE
 from gateway.settings.render import markdown, toml_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,20 @@ def reasons() -> str:
     head = "| key | to the peer | meaning | text the peer may read |\n|---|---|---|---|\n"
     rows = "".join(f"| `{r.key}` | {r.disclosure.value} | {r.meaning} | {public_text(r)} |\n" for r in Reason)
     return f"# Reasons\n\n{NOTE}\n{intro}\n{head}{rows}"
+
+
+def metrics() -> str:
+    """Return docs/metrics.md."""
+    intro = (
+        "What Prometheus reads at `/metrics` of `admin.address`. With `--workers` it is the sum over the workers. No label names a user, a CompID or\n"
+        "an address; `reason` is a key of [reasons.md](reasons.md). Alert rules over these: [deploy/prometheus](../deploy/prometheus/alerts.yaml).\n"
+    )
+    head = "| metric | kind | labels | what |\n|---|---|---|---|\n"
+    rows = "".join(
+        f"| `{name}` | {kind.__name__.lower()} | {', '.join(f'`{label}`' for label in labels)} | {words} |\n"
+        for kind, name, words, labels in TABLE
+    )
+    return f"# Metrics\n\n{NOTE}\n{intro}\n{head}{rows}"
 
 
 def session() -> str:
@@ -177,6 +192,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "config/gateway.toml": toml_text,
     "docs/options.md": options,
     "docs/reasons.md": reasons,
+    "docs/metrics.md": metrics,
     "docs/session.md": session,
     "docs/cli.md": cli,
     "docs/requirements.md": requirements,
