@@ -55,7 +55,8 @@ def metrics() -> str:
     """Return docs/metrics.md."""
     intro = (
         "What Prometheus reads at `/metrics` of `admin.address`. With `--workers` it is the sum over the workers. No label names a user, a CompID or\n"
-        "an address; `reason` is a key of [reasons.md](reasons.md). Alert rules over these: [deploy/prometheus](../deploy/prometheus/alerts.yaml).\n"
+        "an address; `reason` is a key of [reasons.md](reasons.md). Over these: alert rules in\n"
+        "[deploy/prometheus](../deploy/prometheus/alerts.yaml), a dashboard for Grafana 10 or newer in [deploy/grafana](../deploy/grafana/gateway.json).\n"
     )
     head = "| metric | kind | labels | what |\n|---|---|---|---|\n"
     rows = "".join(

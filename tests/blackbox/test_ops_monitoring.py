@@ -1,5 +1,6 @@
-"""The alert rules that are shipped: promtool takes them, plays them, and they ask for metrics and commands that there are."""
+"""The alert rules and the dashboard that are shipped: promtool takes them, and they ask for metrics and commands that there are."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ from gateway.cli.main import app
 from gateway.core.reason import Reason
 from gateway.observe.metrics import TABLE
 
-ALERTS = Path(__file__).resolve().parents[2] / "deploy/prometheus/alerts.yaml"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+ALERTS, BOARD = DEPLOY / "prometheus/alerts.yaml", DEPLOY / "grafana/gateway.json"
 PLAYED = Path(__file__).with_name("ops_alerts.yaml")
 LABELS = {name: {*labels, "job"} for _, name, _, labels in TABLE}
 
@@ -73,3 +75,47 @@ def known(words: list[str]) -> bool:
     commands: Any = get_command(app)
     first = commands.commands.get(words[0])
     return first is not None and (not hasattr(first, "commands") or words[1] in first.commands)
+
+
+# ── the dashboard ──
+
+
+def panels() -> list[dict[str, Any]]:
+    return json.loads(BOARD.read_text())["panels"]
+
+
+def asked(panel: dict[str, Any]) -> list[str]:
+    """What a panel asks for, with Grafana's own words filled in."""
+    filled = {"$__rate_interval": "1m", "$job": "gateway", "$instance": ".*"}
+    texts = [target["expr"] for target in panel["targets"]]
+    return [re.sub(r"\$\w+", lambda found: filled[found[0]], text) for text in texts]
+
+
+def test_prometheus_understands_every_question_of_the_dashboard(tmp_path: Path):
+    questions = [expr for panel in panels() for expr in asked(panel)]
+    recorded = [{"record": f"asked:{number}", "expr": expr} for number, expr in enumerate(questions)]
+    file = tmp_path / "asked.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": recorded}]}))
+
+    promtool("check", "rules", str(file))
+    assert len(questions) >= len(panels())
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+def test_the_dashboard_asks_for_metrics_and_labels_that_there_are(panel: dict[str, Any]):
+    for question in asked(panel):
+        for name, matched in re.findall(r"(gateway_\w+)\{([^}]*)\}", question):
+            metric = name.removesuffix("_bucket")
+            assert set(re.findall(r"(\w+)=", matched)) <= {*LABELS[metric], "instance"}
+            by = {label for found in re.findall(r"by \(([^)]*)\)", question) for label in found.split(", ")}
+            assert by <= {*LABELS[metric], "instance", "le"}
+
+
+def test_no_two_panels_of_the_dashboard_lie_on_one_another():
+    taken: set[tuple[int, int]] = set()
+    for panel in panels():
+        x, y, w, h = (panel["gridPos"][side] for side in "xywh")
+        place = {(column, row) for column in range(x, x + w) for row in range(y, y + h)}
+        assert x + w <= 24
+        assert not taken & place, panel["title"]
+        taken |= place
