@@ -4,7 +4,7 @@ PY := .venv/bin/python
 WORKERS := $(shell echo $$((2 * $$(nproc))))# twice the cores: the black-box tests mostly wait for their peers
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # the tests start many processes; compiling the sources anew each time doubles their start
-.PHONY: help setup check test deep bench demo docs lock clean
+.PHONY: help setup check test deep bench demo docs audit lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: setup ## The main job on real peers, told line by line; PROTOCOL=fix or am
 
 docs: setup ## Generate config/gateway.toml and the generated pages of docs/
 	$(PY) docs/generate.py
+
+audit: ## Ask the package index for known weaknesses of what is locked (needs the network)
+	@.ci/audit
 
 lock: ## Lock the dependencies again, newest versions, with hashes
 	@.ci/relock

@@ -10,6 +10,7 @@ from gateway.cli.alerts import app as alerts
 from gateway.cli.attach import attach
 from gateway.cli.audit import app as audit
 from gateway.cli.backup import backup, restore
+from gateway.cli.bill import sbom
 from gateway.cli.compliance import compliance
 from gateway.cli.desk import app as desk
 from gateway.cli.doctor import doctor
@@ -48,6 +49,7 @@ app.command("kick", **COMMAND)(kick)
 app.command("compliance", **COMMAND)(compliance)
 app.command("doctor", **COMMAND)(doctor)
 app.command("attach", **COMMAND)(attach)
+app.command("sbom", **COMMAND)(sbom)
 
 
 @app.command(**COMMAND)

@@ -12,6 +12,7 @@ COMMANDS = (
         "serve",
         "check-config",
         "version",
+        "sbom",
         "sessions",
         "kick",
         "audit verify",
