@@ -219,11 +219,9 @@ async def test_the_report_of_a_small_store_reads_so(world: World):
     await add(world.store, "newcomer")
     shipped = read()
     tests = {"SF-4": ("tests/unit/x.py::test_y",), "SF-17": ("tests/unit/x.py::test_y", "tests/unit/x.py::test_z")}
-    missing = {"SF-14": "a bill of materials"}
-    rows = {
-        id_: replace(shipped.rows[id_], tests=tests.get(id_, ()), missing=missing.get(id_, ""))
-        for id_ in ("SF-4", "SF-14", "SF-17", "SF-21")
-    }
+    rows = {id_: replace(shipped.rows[id_], tests=tests.get(id_, ())) for id_ in ("SF-4", "SF-14", "SF-17", "SF-21")}
+    half = "every dependency is locked with its hash"
+    rows["SF-14"] = replace(rows["SF-14"], mechanism=half, missing="a bill of materials")
     catalogue = Catalogue(rows, {"sfc-vatp": ("SF",)})
 
     report = await reported(world.store, catalogue=catalogue)
